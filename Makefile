@@ -1,0 +1,67 @@
+# The verbs of this project. Needs Python 3.11, 3.12 or 3.13 with pip, and make; everything else lands in .uv and .venv.
+
+UV_VERSION := 0.13.9
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+# Nothing is written outside this folder: uv, its cache and the environment are thrown away with it.
+export UV_CACHE_DIR ?= $(CURDIR)/.uv/cache
+export UV_COMPILE_BYTECODE = 1
+export UV_PYTHON_DOWNLOADS = never
+export UV_NO_PROGRESS = 1
+# The machine's own certificates, where it has any: a company's proxy is in there.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
+export UV_SYSTEM_CERTS ?= 1
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check bench chaos docs lint
+
+help: ## list the verbs
+	@echo 'make VERB [ARGS="..."]'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1	\2/' | expand -t 11
+
+setup: $(VENV)/.ready ## install everything into .venv, from the lock
+
+demo: setup ## watch the loop close on real input; ARGS=--exit stops at the end
+	@$(BIN)/feedback demo $(ARGS)
+
+up: setup ## run API, stream, Dagster and an embedded Postgres until Ctrl-C
+	@$(BIN)/feedback up $(ARGS)
+
+test: setup ## run the tests, the loop itself included
+	@$(BIN)/pytest $(ARGS)
+
+check: setup lint ## what CI runs: linters, types, layers, tests
+	@$(BIN)/pytest $(ARGS)
+
+bench: setup ## measure; ARGS="ingest --json" chooses what
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: setup ## kill processes and count what was acknowledged
+	@$(BIN)/pytest -m chaos $(ARGS)
+
+docs: setup ## write docs/reference from the code
+	@$(BIN)/python -m docs.generate
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+
+$(VENV)/.ready: .uv/bin/uv-$(UV_VERSION) pyproject.toml uv.lock
+	@.uv/bin/uv sync --frozen --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
+	@touch $@
+
+# pip alone is enough for this: no ensurepip, no virtual environment, no administrator.
+.uv/bin/uv-$(UV_VERSION):
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
+		{ echo 'Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is "'"$$($(PYTHON) --version 2>&1 | head -n 1)"'". Say which: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 2; }
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || \
+		{ echo 'pip is needed: $(PYTHON) -m pip does not work here (on Debian and Ubuntu: apt install python3-pip).' >&2; exit 2; }
+	@echo 'installing into $(VENV) (about a minute) ...'
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check --no-cache-dir --root-user-action=ignore --upgrade --target .uv uv==$(UV_VERSION)
+	@touch $@
