@@ -1,0 +1,51 @@
+"""Decisions of people as facts of the log: who changed what and when; there is no second record of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from feedback_ingest import log
+from feedback_ingest.canonical import Pepper
+from feedback_ingest.clock import new_id
+from feedback_ingest.log import Fact, LogRow
+from feedback_ingest.tables import EventKey
+
+KINDS = (
+    "project_created",
+    "project_changed",
+    "credential_created",
+    "credential_rotated",
+    "credential_revoked",
+    "metric_registered",
+    "quarantine_mended",
+    "quarantine_replayed",
+    "quarantine_discarded",
+)
+COMMAND_LINE = "command-line"
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """Whoever decides: `actor` is a key's id or COMMAND_LINE; `pepper` signs what is appended."""
+
+    actor: str
+    pepper: Pepper
+
+    def record(self, session: Session, project_id: int, kind: str, subject: str, now: datetime, **details: Any) -> int:
+        """Appends the decision to the log; its offset. The caller commits soon; `details` never hold a secret."""
+        body = {"actor": self.actor, "subject": subject, **details}
+        fact = Fact(project_id, kind, str(new_id()), body, now)
+        return log.append(session, [fact], now, self.pepper)[0].log_offset
+
+
+def decided(
+    session: Session, project_id: int, before: int | None, limit: int, kinds: tuple[str, ...] = KINDS
+) -> list[LogRow]:
+    """The newest `limit` decisions of a project with an offset below `before`, newest first."""
+    wanted = select(EventKey.log_offset).where(EventKey.project_id == project_id, col(EventKey.kind).in_(kinds))
+    if before is not None:
+        wanted = wanted.where(EventKey.log_offset < before)
+    offsets = session.exec(wanted.order_by(col(EventKey.log_offset).desc()).limit(limit)).all()
+    return [row for offset in offsets for row in log.read(session, offset - 1, 1) if row.log_offset == offset]

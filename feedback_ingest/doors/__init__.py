@@ -1,0 +1,1 @@
+"""What the doors keep beside the log: the metrics a project registered, and links by which a person may answer."""

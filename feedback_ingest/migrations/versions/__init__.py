@@ -1,0 +1,1 @@
+"""Revisions in order; a released one is never edited."""

@@ -1,0 +1,99 @@
+"""Settings, the one home of the environment: every `FEEDBACK_*` variable is a field here and nowhere else."""
+
+import os
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an operator may set, each as `FEEDBACK_<NAME>`; the defaults run everything on one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="FEEDBACK_", extra="ignore", validate_default=True)
+
+    data_dir: Path = Field(Path(".feedback"), description="Where the embedded database, Parquet files and models live.")
+    database_url: str | None = Field(None, description="A PostgreSQL URL; without it the data directory's own server.")
+    pepper: str | None = Field(None, description="Secret for pseudonyms and fingerprints; default: a file in data_dir.")
+
+    api_host: str = Field("127.0.0.1", description="Address the API listens on.")
+    api_port: int = Field(8000, ge=0, le=65535, description="Port of the API.")
+    grpc_port: int = Field(50051, ge=0, le=65535, description="Port of the gRPC door.")
+    tls_cert: Path | None = Field(
+        None, description="PEM file of the certificate chain the API shows; TLS with tls_key."
+    )
+    tls_key: Path | None = Field(None, description="PEM file of the certificate's key.")
+    tls_min_version: Literal["1.2", "1.3"] = Field("1.2", description="Oldest TLS version the API speaks.")
+    behind_proxy: bool = Field(False, description="A proxy speaks TLS in front: plain text to other machines is meant.")
+    dagster_host: str = Field("127.0.0.1", description="Address of the Dagster webserver (it has no authentication).")
+    dagster_port: int = Field(3000, ge=0, le=65535, description="Port of the Dagster webserver.")
+
+    max_body_bytes: int = Field(4_194_304, gt=0, description="Decoded bytes of one request.")
+    max_event_bytes: int = Field(262_144, gt=0, description="Raw bytes of one event.")
+    max_batch_events: int = Field(1_000, gt=0, description="Events of one batch.")
+    body_deadline_s: float = Field(20.0, gt=0, description="Seconds a client may take to send a body.")
+    queue_events: int = Field(5_000, gt=0, description="Events waiting for a commit before the door answers 503.")
+    queue_bytes: int = Field(33_554_432, gt=0, description="Bytes waiting for a commit before the door answers 503.")
+    queue_age_s: float = Field(3.0, gt=0, description="Age of the oldest waiting event at which the door answers 503.")
+    commit_deadline_s: float = Field(8.0, gt=0, description="Seconds a request waits for its commit before 503.")
+    quarantine_rows: int = Field(100_000, ge=0, description="Refused events kept per project; beyond it, only counted.")
+    quarantine_bytes: int = Field(
+        268_435_456, ge=0, description="Bytes of refused events kept per project; beyond it, only counted."
+    )
+    quarantine_days: int = Field(30, gt=0, description="Days after which a refused event is forgotten.")
+    public_events_per_minute: int = Field(6_000, gt=0, description="Events a public key may send, if it has no limit.")
+    public_bytes_per_minute: int = Field(
+        6_291_456, gt=0, description="Bytes a public key may send, if it has no limit."
+    )
+    public_max_body_bytes: int = Field(65_536, gt=0, description="Decoded bytes of one request with a public key.")
+
+    log_partition_rows: int = Field(1_000_000, gt=0, description="Offsets in one partition of the log.")
+    first_day: date = Field(date(2026, 1, 1), description="First UTC day of the daily partitions in Dagster.")
+
+    stream_poll_ms: int = Field(100, gt=0, description="Longest wait of the stream between two looks at the log.")
+    stream_pause_ms: int = Field(15, ge=0, description="Pause of the stream after a batch that was not full.")
+    stream_batch: int = Field(2_000, gt=0, description="Events in one micro-batch of the stream.")
+    bucket_s: int = Field(10, gt=0, description="Seconds of event time in one bucket of the rolling metrics.")
+    accuracy_floor: float = Field(0.80, ge=0, le=1, description="Rolling accuracy below this raises an alert.")
+    rule_window_s: int = Field(30, gt=0, description="Seconds of event time the alert rule looks back.")
+    rule_min_samples: int = Field(40, gt=0, description="Labelled answers the rule needs before it decides.")
+    rule_cooldown_s: int = Field(15, ge=0, description="Seconds of event time between two alerts of one rule.")
+
+    sensor_interval_s: int = Field(5, gt=0, description="Seconds between two looks of a Dagster sensor.")
+    retrain_min_labels: int = Field(150, gt=0, description="New labelled rows a retraining needs.")
+    retrain_cooldown_s: int = Field(20, ge=0, description="Seconds between two retrainings of one model.")
+    drift_labels: int = Field(150, gt=0, description="Labelled answers in a window that drift is looked for in.")
+    drift_inferences: int = Field(400, gt=0, description="Inferences in a window that moved inputs are looked for in.")
+    golden_share: float = Field(0.2, gt=0, lt=1, description="Share of labelled inferences held out, never trained on.")
+    training_rows: int = Field(5_000, gt=0, description="Newest labelled rows a training dataset holds.")
+
+    @property
+    def postgres_dir(self) -> Path:
+        """Folder of the embedded PostgreSQL cluster."""
+        return self.data_dir / "postgres"
+
+    @property
+    def lake_dir(self) -> Path:
+        """Folder of the assets' Parquet files."""
+        return self.data_dir / "lake"
+
+
+@cache
+def get_settings() -> Settings:
+    """The settings of this process, read once from the environment."""
+    return Settings()
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """The environment for a process we start: this one's, with `extra` on top."""
+    return {**os.environ, **extra}
+
+
+def decline_telemetry() -> None:
+    """Keeps libraries from calling home or narrating; call it before importing MLflow or Great Expectations."""
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING", "GX_ANALYTICS_ENABLED": "false"}
+    for name, value in quiet.items():
+        os.environ.setdefault(name, value)
