@@ -1,0 +1,19 @@
+"""The whole HTTP side: the receiver, and beside it what reads, pages and administration need."""
+
+from fastapi import FastAPI
+
+from api import admin, browsers, contract, dry_run, links, quarantine, reads
+from api.receiver import create_app, thin
+from feedback_ingest.settings import Settings
+
+
+def create_whole_app(settings: Settings | None = None) -> FastAPI:
+    """The receiver's app with every other route."""
+    app = create_app(settings)
+    for room in (contract, dry_run, links, reads, admin, quarantine):
+        app.include_router(room.router)
+    app.include_router(browsers.beside)
+    return app
+
+
+app = thin(create_whole_app())

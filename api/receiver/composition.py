@@ -1,0 +1,105 @@
+"""The receiver's composition root: puts the door together when the server starts and takes it down when it ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from api import meters
+from api.housekeeping import keep_house, keep_metrics
+from api.receiver.door import Door
+from api.receiver.keyring import Keyring
+from api.visits import Gate
+from feedback_ingest import migrate
+from feedback_ingest.canonical import load_pepper
+from feedback_ingest.clock import monotonic_s, new_id, utc_now
+from feedback_ingest.doors.metrics import KnownMetrics
+from feedback_ingest.feedback_types import collect
+from feedback_ingest.group_commit import GroupCommit
+from feedback_ingest.intake import Intake
+from feedback_ingest.postgres import Database, open_database
+from feedback_ingest.quotas import Quotas
+from feedback_ingest.rate_limits import Buckets
+from feedback_ingest.receive import Receiver
+from feedback_ingest.settings import Settings
+from feedback_ingest.tables import FeedbackEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """What the routes share: the database for reads, the door for writes."""
+
+    database: Database
+    door: Door
+    metrics: KnownMetrics
+
+
+@asynccontextmanager
+async def receiving(settings: Settings) -> AsyncIterator[Receiving]:
+    """Opens the database and the group commit; at the end everything submitted is committed before it closes.
+
+    The data directory's own database is migrated here; a given one must be migrated already (SchemaMismatch).
+    """
+    database = open_database(settings)
+    if settings.database_url is None:
+        migrate.upgrade(database)
+    migrate.check(database)
+    pepper = load_pepper(settings)
+    migrate.remember_pepper(database, pepper)
+    commits = GroupCommit(
+        database.asyncpg_dsn,
+        events=settings.queue_events,
+        bytes_=settings.queue_bytes,
+        age_s=settings.queue_age_s,
+        quarantine_rows=settings.quarantine_rows,
+        quarantine_bytes=settings.quarantine_bytes,
+        clock=monotonic_s,
+    )
+    meters.WAITING.set_function(lambda: commits.waiting_events)
+    meters.OVERFLOWED.set_function(lambda: commits.room.overflowed)
+    gate = Gate(Buckets(), Quotas(database, utc_now), settings)
+    metrics = KnownMetrics()
+    metrics.refresh(database)
+    works = (commits.run(), keep_house(database, commits, gate, settings), keep_metrics(database, metrics))
+    tasks = [asyncio.create_task(work) for work in works]
+    door = _door(settings, database, commits, gate, Receiver(collect(), pepper, new_id, metrics.fault_of))
+    try:
+        yield Receiving(database, door, metrics)
+    finally:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(commits.drain(), settings.commit_deadline_s)
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await asyncio.to_thread(gate.quotas.save)
+        await commits.close()
+        database.close()
+
+
+def _door(settings: Settings, database: Database, commits: GroupCommit, gate: Gate, receiver: Receiver) -> Door:
+    return Door(
+        settings=settings,
+        keyring=Keyring(database, utc_now, monotonic_s),
+        intake=Intake(
+            receiver=receiver,
+            commits=commits,
+            max_event_bytes=settings.max_event_bytes,
+            first_received_at=lambda offsets: asyncio.to_thread(_received_at, database, offsets),
+            count=meters.count,
+        ),
+        gate=gate,
+        now=utc_now,
+        monotonic_s=monotonic_s,
+    )
+
+
+def _received_at(database: Database, offsets: list[int]) -> dict[int, datetime]:
+    wanted = select(FeedbackEvent.log_offset, FeedbackEvent.received_at).where(
+        col(FeedbackEvent.log_offset).in_(offsets)
+    )
+    with Session(database.engine) as session:
+        return {row[0]: row[1] for row in session.exec(wanted)}

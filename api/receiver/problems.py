@@ -1,0 +1,95 @@
+"""RFC 9457 problems, how every refusal looks: never a rejected value, a stack, SQL or a library's words."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from feedback_ingest.errors import (
+    Fault,
+    FeedbackError,
+    MethodNotAllowed,
+    NotFound,
+    Refused,
+    SetupError,
+    UriTooLong,
+    ValidationFailed,
+)
+
+log = logging.getLogger("feedback.api")
+
+Headers = list[tuple[bytes, bytes]]
+Answer = tuple[int, Headers, bytes]
+Send = Callable[[dict[str, Any]], Any]
+
+JSON: Headers = [(b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")]
+PROBLEM: Headers = [(b"content-type", b"application/problem+json"), (b"x-content-type-options", b"nosniff")]
+EXTRA: dict[int, Headers] = {
+    401: [(b"www-authenticate", b'Bearer realm="feedback"')],
+    415: [(b"accept", b"application/json, application/x-ndjson"), (b"accept-encoding", b"gzip, identity")],
+    503: [(b"retry-after", b"1")],
+}
+BY_STATUS: dict[int, type[FeedbackError]] = {404: NotFound, 405: MethodNotAllowed, 414: UriTooLong}
+
+
+def every_code() -> dict[str, tuple[int, bool, str]]:
+    """The closed table of codes: code → (status, retryable, what it means and the remedy)."""
+
+    def below(kind: type[FeedbackError]) -> list[type[FeedbackError]]:
+        return [kind, *(leaf for child in kind.__subclasses__() for leaf in below(child))]
+
+    told = (
+        kind
+        for kind in below(FeedbackError)
+        if kind.__module__ == FeedbackError.__module__ and not issubclass(kind, SetupError) and kind is not Refused
+    )
+    return {kind.code: (kind.status, kind.retryable, (kind.__doc__ or "").strip()) for kind in told}
+
+
+def body_of(error: FeedbackError, request_id: str, instance: str = "") -> dict[str, Any]:
+    """The problem's members; `errors` holds at most 20 pointers with codes, never a value."""
+    title = error.code.replace("-", " ").capitalize()
+    return {
+        "type": f"/problems/{error.code}",
+        "title": title,
+        "status": error.status,
+        "detail": error.detail if isinstance(error, Refused) or error.status == 503 else title,
+        "instance": instance,
+        "code": error.code,
+        "request_id": request_id,
+        "retryable": error.retryable,
+        "errors": [{"pointer": fault.pointer, "code": fault.code} for fault in error.faults[:20]],
+    }
+
+
+def problem(error: FeedbackError, request_id: str, instance: str = "", extra: Headers | None = None) -> Answer:
+    """A whole answer for `error`."""
+    headers = PROBLEM + EXTRA.get(error.status, []) + (extra or [])
+    return error.status, headers, orjson.dumps(body_of(error, request_id, instance))
+
+
+def item_problem(error: FeedbackError) -> dict[str, Any]:
+    """What one refused item of a batch is told."""
+    errors = [{"pointer": fault.pointer, "code": fault.code} for fault in error.faults[:20]]
+    return {"status": "refused", "code": error.code, "retryable": error.retryable, "errors": errors}
+
+
+def whole_refused(told: dict[str, Any], request_id: str, instance: str) -> Answer:
+    """The answer for a batch that was to be stored whole: a problem that tells each item's answer beside it."""
+    wrong = [
+        Fault(f"/events/{item['index']}{fault['pointer']}", fault["code"])
+        for item in told["results"]
+        for fault in item.get("errors") or ({"pointer": "", "code": item["status"]},)
+        if item["status"] in ("refused", "conflict") and fault["code"] != "not-all-accepted"
+    ]
+    error = ValidationFailed("Not every event could be stored, so nothing of the batch was.", tuple(wrong))
+    body = body_of(error, request_id, instance) | told
+    return error.status, PROBLEM, orjson.dumps(body, option=orjson.OPT_UTC_Z)
+
+
+async def answer(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Sends one complete answer."""
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
