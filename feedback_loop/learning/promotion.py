@@ -1,0 +1,93 @@
+"""Promotion: whether a candidate takes the champion's place, judged on golden rows that neither was trained on."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import ibis
+
+GOLDEN_ROWS = 400
+"""The newest golden rows an evaluation looks at."""
+
+RECENT_ROWS = 100
+"""Of these, the ones that stand for the world as it is now."""
+
+FORGETTING = 0.10
+"""How much accuracy over all golden rows a candidate may give up for being better on the recent ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How often a model was right on golden rows; `row_digest` names the rows, so that only equal sets are compared."""
+
+    model_version: str
+    rows: int
+    correct: int
+    recent_rows: int
+    recent_correct: int
+    row_digest: str
+
+    @property
+    def accuracy(self) -> float:
+        """Share right of all rows; 0 where there are none."""
+        return self.correct / self.rows if self.rows else 0.0
+
+    @property
+    def recent_accuracy(self) -> float:
+        """Share right of the recent rows; 0 where there are none."""
+        return self.recent_correct / self.recent_rows if self.recent_rows else 0.0
+
+
+class Verdict(NamedTuple):
+    """Whether to promote, and every reason for or against it."""
+
+    promote: bool
+    reasons: list[str]
+
+
+def golden_rows(labeled: "ibis.Table", project_id: int, model_name: str, limit: int = GOLDEN_ROWS) -> "ibis.Table":
+    """The newest golden rows of a model with inputs, newest first: what both sides of an evaluation are asked."""
+    golden = labeled.filter(
+        labeled.is_golden,
+        labeled.inputs.notnull(),
+        labeled.project_id == project_id,
+        labeled.model_name == model_name,
+    )
+    return golden.order_by(golden.feedback_offset.desc()).limit(limit)
+
+
+def evaluate(
+    model_version: str, golden: Sequence[Mapping[str, Any]], answers: Sequence[str | None], recent: int = RECENT_ROWS
+) -> Evaluation:
+    """Scores `answers` (labels as JSON text; None counts as wrong) against `golden`, whose newest rows come first."""
+    right = [row["label"] == answer for row, answer in zip(golden, answers, strict=True)]
+    names = "".join(f"{row['feedback_offset']},{row['label']}\n" for row in golden)
+    digest = hashlib.sha256(names.encode()).hexdigest()
+    return Evaluation(model_version, len(right), sum(right), len(right[:recent]), sum(right[:recent]), digest)
+
+
+def decide(candidate_eval: Evaluation, champion_eval: Evaluation, min_rows: int = 30, margin: float = 0.0) -> Verdict:
+    """Promotes a candidate that is better on the recent golden rows, by more than `margin`, and has not forgotten.
+
+    Recent rows decide, because after a drift the older ones still praise the champion that fails now. Refuses on fewer
+    than `min_rows` rows, on a tie, and where the two were not asked the same rows.
+    """
+    if candidate_eval.row_digest != champion_eval.row_digest:
+        return Verdict(False, ["candidate and champion were not asked the same rows"])
+    if candidate_eval.rows < min_rows:
+        return Verdict(False, [f"{candidate_eval.rows} of {min_rows} golden rows"])
+    # Rounded, so that .62 against .60 is a gain of .02 and not of .02000000000000002.
+    gain = round(candidate_eval.recent_accuracy - champion_eval.recent_accuracy, 9)
+    loss = round(champion_eval.accuracy - candidate_eval.accuracy, 9)
+    reasons = [
+        f"recent accuracy {candidate_eval.recent_accuracy:.3f} against {champion_eval.recent_accuracy:.3f}"
+        f" over {candidate_eval.recent_rows} golden rows",
+        f"accuracy {candidate_eval.accuracy:.3f} against {champion_eval.accuracy:.3f} over {candidate_eval.rows}",
+    ]
+    if gain <= margin:
+        reasons.append(f"not better by more than {margin}" if margin else "not better")
+    if loss > FORGETTING:
+        reasons.append(f"forgets: gives up more than {FORGETTING} over all golden rows")
+    return Verdict(gain > margin and loss <= FORGETTING, reasons)

@@ -1,0 +1,164 @@
+"""What a row of the log says, flat: the rows that both drivers, stream and assets, start from.
+
+Whatever reads the JSON of an event is read here, once, so that no two readers can understand it differently. The
+tables' schemas are FEEDBACK_SCHEMA and INFERENCE_SCHEMA of schemas.py.
+"""
+
+from collections.abc import Mapping
+from math import inf
+from typing import Any
+
+import msgspec
+import orjson
+
+from feedback_ingest.feedback_types import FeedbackValue, collect
+from feedback_ingest.log import LogRow
+from feedback_ingest.names import parse_time
+from feedback_loop.learning.errors import UnreadableRow
+
+SEGMENT_NAMES = ("app", "app_version", "locale", "user_tier")
+"""Members of user_context that are segments beside those in `segments`."""
+
+
+def feedback_row(row: LogRow) -> dict[str, Any] | None:
+    """The columns of FEEDBACK_SCHEMA for a fact of kind `feedback`, None for any other; raises UnreadableRow."""
+    if row.kind != "feedback":
+        return None
+    body = row.body
+    kind, given = _newest(body)
+    value = _value(kind, given)
+    preference = value.preference()
+    context = body.get("user_context", {})
+    label, reward = value.label(), value.reward()
+    return {
+        "log_offset": row.log_offset,
+        "project_id": row.project_id,
+        "feedback_id": row.id,
+        "inference_request_id": body["inference_request_id"],
+        "model_name": body.get("model_name"),
+        "model_version": body["model_version"],
+        "feedback_type": body["feedback_type"],
+        "metric": body.get("metric", value.metric),
+        "source_kind": body.get("source", {}).get("kind", "end_user"),
+        "user_ref": context.get("user_id"),
+        "session_id": context.get("session_id"),
+        "segments": _segments(context),
+        "occurred_at": min(row.occurred_at, row.received_at),
+        "received_at": row.received_at,
+        "label": None if label is None else json_text(label),
+        "text": value.text(),
+        "reward": None if reward is None else round(reward, 6),
+        "preferred": preference.preferred if preference else None,
+        "rejected": preference.rejected if preference else None,
+        "tie": preference.tie if preference else None,
+        "target_feedback_id": value.target() or _lower(body.get("supersedes")),
+        "is_retraction": body["feedback_type"] == "retraction",
+        "clock_skew": _is_ahead(row),
+        "training_consent": context.get("consent", {}).get("training", True),
+        "pass_probability": float(body.get("pass_probability", 1.0)),
+        "feedback_value": json_text(given),
+    }
+
+
+def inference_row(row: LogRow) -> dict[str, Any] | None:
+    """The columns of INFERENCE_SCHEMA for a fact of kind `inference`, None for any other."""
+    if row.kind != "inference":
+        return None
+    body = row.body
+    outputs = body["outputs"]
+    chosen = _chosen(outputs, body.get("chosen_output_id"))
+    content = chosen.get("content")
+    label = content.get("label") if isinstance(content, dict) else content
+    text = content.get("text") if isinstance(content, dict) else content
+    probabilities = _probabilities(chosen.get("probabilities"))
+    inputs = body.get("inputs")
+    segments = body.get("segments")
+    return {
+        "log_offset": row.log_offset,
+        "project_id": row.project_id,
+        "inference_request_id": row.id,
+        "model_name": body.get("model_name", "default"),
+        "model_version": body["model_version"],
+        "occurred_at": min(row.occurred_at, row.received_at),
+        "received_at": row.received_at,
+        "answer_label": json_text(label) if isinstance(label, str | int) else None,
+        "answer_text": text if isinstance(text, str) else None,
+        "output_ids": [output["output_id"] for output in outputs],
+        "probabilities": probabilities,
+        "confidence": _confidence(probabilities, chosen.get("score"), body.get("confidence")),
+        "segments": json_text(segments) if segments else None,
+        "inputs": None if inputs is None else json_text(inputs),
+    }
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON with sorted names: equal values have equal text, and `3`, `"3"` and `true` differ."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _newest(body: Mapping[str, Any]) -> tuple[type[FeedbackValue], dict[str, Any]]:
+    """The event's type, and its value as the newest version of the type says it."""
+    name, version = body["feedback_type"], body.get("schema_version")
+    kind = collect().get(name)
+    if kind is None:
+        raise UnreadableRow(f"no feedback type is called {name!r} here; install the package it is in")
+    if kind.shape_of(version) is None:
+        raise UnreadableRow(f"{name} has no version {version} here; update the program")
+    return kind, kind.upcast(body["feedback_value"], version)
+
+
+def _value(kind: type[FeedbackValue], given: dict[str, Any]) -> FeedbackValue:
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        name = kind.feedback_type
+        raise UnreadableRow(f"a {name} is not shaped as this version of its type says") from error
+
+
+def _segments(context: Mapping[str, Any]) -> str | None:
+    named = {name: context[name] for name in SEGMENT_NAMES if name in context}
+    segments = {**named, **context.get("segments", {})}
+    return json_text(segments) if segments else None
+
+
+def _lower(feedback_id: str | None) -> str | None:
+    return feedback_id.lower() if feedback_id else None
+
+
+def _is_ahead(row: LogRow) -> bool:
+    """Whether the client's own time lies after the receipt: the log keeps it clamped, the body as sent."""
+    sent = row.body.get("occurred_at")
+    if sent is None or row.occurred_at < row.received_at:
+        return False
+    moment = parse_time(sent)
+    return moment is not None and moment > row.received_at
+
+
+def _chosen(outputs: list[dict[str, Any]], chosen_id: str | None) -> dict[str, Any]:
+    """The output that was answered: the chosen one, else the best ranked, else the first."""
+    for output in outputs:
+        if output["output_id"] == chosen_id:
+            return output
+    return min(outputs, key=lambda output: output.get("rank", inf), default={})
+
+
+def _probabilities(given: Any) -> list[float] | None:
+    """The numbers of a list, or of an object by label; None where there are none."""
+    numbers = given.values() if isinstance(given, dict) else given
+    return [float(number) for number in numbers] if numbers else None
+
+
+def _confidence(probabilities: list[float] | None, score: float | None, stated: float | None) -> float | None:
+    if probabilities is not None:
+        return max(probabilities)
+    number = stated if score is None else score
+    return None if number is None else float(number)
+
+
+def __getattr__(name: str) -> Any:
+    """FEEDBACK_SCHEMA and INFERENCE_SCHEMA, made when first asked for: the stream has no need of pyarrow."""
+    if name in ("FEEDBACK_SCHEMA", "INFERENCE_SCHEMA"):
+        from feedback_loop.learning import schemas
+
+        return getattr(schemas, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,113 @@
+"""The columns of the tables that learning speaks of, as pyarrow schemas; a JSON text column holds compact JSON."""
+
+import pyarrow as pa
+
+TIME = pa.timestamp("us", "UTC")
+"""Every time is UTC in microseconds."""
+
+AMOUNT = pa.decimal128(20, 6)
+"""Numerators and denominators of metrics: exact, so that live and batch agree to the last digit."""
+
+FEEDBACK_SCHEMA = pa.schema(
+    [
+        pa.field("log_offset", pa.int64(), nullable=False),
+        pa.field("project_id", pa.int32(), nullable=False),
+        pa.field("feedback_id", pa.string(), nullable=False),
+        pa.field("inference_request_id", pa.string(), nullable=False),
+        pa.field("model_name", pa.string()),  # null when the client named none
+        pa.field("model_version", pa.string(), nullable=False),
+        pa.field("feedback_type", pa.string(), nullable=False),
+        pa.field("metric", pa.string()),
+        pa.field("source_kind", pa.string(), nullable=False),
+        pa.field("user_ref", pa.string()),  # pseudonym
+        pa.field("session_id", pa.string()),
+        pa.field("segments", pa.string()),  # JSON text
+        pa.field("occurred_at", TIME, nullable=False),  # never after received_at
+        pa.field("received_at", TIME, nullable=False),
+        pa.field("label", pa.string()),  # JSON text: "3" and 3 differ
+        pa.field("text", pa.string()),
+        pa.field("reward", pa.float64()),  # rounded to 6 places, half to even
+        pa.field("preferred", pa.string()),
+        pa.field("rejected", pa.string()),
+        pa.field("tie", pa.bool_()),
+        pa.field("target_feedback_id", pa.string()),  # what a retraction retracts, or an edit supersedes
+        pa.field("is_retraction", pa.bool_(), nullable=False),
+        pa.field("clock_skew", pa.bool_(), nullable=False),
+        pa.field("training_consent", pa.bool_(), nullable=False),
+        pa.field("pass_probability", pa.float64(), nullable=False),
+        pa.field("feedback_value", pa.string(), nullable=False),  # JSON text
+    ]
+)
+
+INFERENCE_SCHEMA = pa.schema(
+    [
+        pa.field("log_offset", pa.int64(), nullable=False),
+        pa.field("project_id", pa.int32(), nullable=False),
+        pa.field("inference_request_id", pa.string(), nullable=False),
+        pa.field("model_name", pa.string(), nullable=False),
+        pa.field("model_version", pa.string(), nullable=False),
+        pa.field("occurred_at", TIME, nullable=False),
+        pa.field("received_at", TIME, nullable=False),
+        pa.field("answer_label", pa.string()),  # JSON text, never a list
+        pa.field("answer_text", pa.string()),
+        pa.field("output_ids", pa.list_(pa.string()), nullable=False),
+        pa.field("probabilities", pa.list_(pa.float64())),  # of the chosen output
+        pa.field("confidence", pa.float64()),
+        pa.field("segments", pa.string()),  # JSON text
+        pa.field("inputs", pa.string()),  # JSON text
+    ]
+)
+
+ATTRIBUTED_SCHEMA = pa.schema(
+    [
+        *(pa.field(field.name, field.type) for field in FEEDBACK_SCHEMA),
+        pa.field("state", pa.string()),
+        pa.field("inference_offset", pa.int64()),
+        pa.field("correct", pa.bool_()),
+        pa.field("answer_label", pa.string()),
+        pa.field("is_undone", pa.bool_()),
+    ]
+)
+
+ENRICHED_SCHEMA = pa.schema(
+    [
+        *ATTRIBUTED_SCHEMA,
+        pa.field("confidence", pa.float64()),
+        pa.field("entropy", pa.float64()),  # nats, rounded to 6 places
+        pa.field("margin", pa.float64()),
+        pa.field("answer_text", pa.string()),
+        pa.field("inputs", pa.string()),
+    ]
+)
+
+METRICS_SCHEMA = pa.schema(
+    [
+        pa.field("project_id", pa.int32()),
+        pa.field("model_name", pa.string()),
+        pa.field("model_version", pa.string()),
+        pa.field("metric", pa.string()),
+        pa.field("bucket_start", TIME),
+        pa.field("numerator", AMOUNT),
+        pa.field("denominator", AMOUNT),
+    ]
+)
+
+LABELED_SCHEMA = pa.schema(
+    [
+        pa.field("project_id", pa.int32()),
+        pa.field("inference_request_id", pa.string()),
+        pa.field("feedback_id", pa.string()),
+        pa.field("feedback_offset", pa.int64()),
+        pa.field("inference_offset", pa.int64()),
+        pa.field("model_name", pa.string()),
+        pa.field("model_version", pa.string()),
+        pa.field("label", pa.string()),  # JSON text, never a list
+        pa.field("answer_label", pa.string()),
+        pa.field("correct", pa.bool_()),
+        pa.field("occurred_at", TIME),
+        pa.field("source_type", pa.string()),  # the feedback_type the label came from
+        pa.field("training_consent", pa.bool_()),
+        pa.field("inputs", pa.string()),  # JSON text
+        pa.field("is_golden", pa.bool_()),
+    ]
+)

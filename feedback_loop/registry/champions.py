@@ -1,0 +1,88 @@
+"""Which version serves: the champion pointer, moved together with the fact that says so, and MLflow told afterwards."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel import Session
+
+from feedback_ingest import log
+from feedback_ingest.canonical import Pepper
+from feedback_ingest.clock import new_id
+from feedback_ingest.errors import FeedbackError
+from feedback_ingest.log import Fact
+from feedback_loop.learning.errors import ArtifactMismatch
+from feedback_loop.registry.shelf import RegisteredModel, read_artifact
+from feedback_loop.registry.tables import Champion
+
+PROMOTED = "model_promoted"
+
+
+class ChampionMoved(FeedbackError):
+    """Another version serves than the one the candidate was compared with; evaluate it again."""
+
+    code = "champion-moved"
+
+
+def champion(session: Session, project_id: int, model_name: str) -> Champion | None:
+    """The version that serves `model_name`, None before a first promotion."""
+    return session.get(Champion, (project_id, model_name))
+
+
+def promote(
+    session: Session,
+    registered: RegisteredModel,
+    reason: str,
+    now: datetime,
+    pepper: Pepper,
+    dataset_version: str | None = None,
+    evaluation: Mapping[str, Any] | None = None,
+    instead_of: str | None = None,
+) -> Champion:
+    """Moves the pointer to `registered` and appends `model_promoted`, both or neither: the caller commits, soon.
+
+    A version that serves already is left as it is, so a retry changes nothing. `evaluation` goes into the fact. Where
+    `instead_of` is given and another version serves by now, raises ChampionMoved.
+    """
+    lock_model(session, registered.project_id, registered.model_name)
+    serving = session.get(Champion, (registered.project_id, registered.model_name), populate_existing=True)
+    if serving is not None and serving.model_version == registered.model_version:
+        return serving
+    previous = serving.model_version if serving is not None else None
+    if instead_of is not None and previous is not None and previous != instead_of:
+        raise ChampionMoved(f"{previous} serves {registered.model_name} by now, not {instead_of}; evaluate again")
+    body = {
+        "model_name": registered.model_name,
+        "model_version": registered.model_version,
+        "previous_version": previous,
+        "artifact_sha256": registered.artifact_sha256,
+        "dataset_version": dataset_version,
+        "reason": reason,
+        "evaluation": dict(evaluation or {}),
+    }
+    fact = Fact(registered.project_id, PROMOTED, str(new_id()), _present(body), now)
+    [appended] = log.append(session, [fact], now, pepper)
+    pointer: dict[str, Any] = {"log_offset": appended.log_offset, "promoted_at": now, "previous_version": previous}
+    moved = session.merge(Champion(**asdict(registered), dataset_version=dataset_version, **pointer))
+    session.flush()
+    return moved
+
+
+def load_artifact(champion: Champion) -> bytes:
+    """The champion's artifact, checked against the SHA-256 it was promoted with; raises ArtifactMismatch."""
+    if champion.artifact_uri is None or champion.artifact_sha256 is None:
+        raise ArtifactMismatch(f"{champion.model_name} {champion.model_version} was registered without an artifact")
+    return read_artifact(champion.artifact_uri, champion.artifact_sha256)
+
+
+def lock_model(session: Session, project_id: int, model_name: str) -> None:
+    """One decision about a model at a time, until the transaction ends; taken before the lock of the log."""
+    key = f"model {project_id} {model_name}"
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+
+
+def _present(body: dict[str, Any]) -> dict[str, Any]:
+    """The contract has no null: what is absent is left out."""
+    return {name: value for name, value in body.items() if value is not None and value != {}}

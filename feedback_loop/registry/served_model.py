@@ -1,0 +1,46 @@
+"""The serving side of the shelf: follows a model's champion over HTTP and loads its artifact when it moves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from feedback_loop.registry.shelf import read_artifact
+
+
+class ServedModel:
+    """The champion of `model_name` as an app serves it; `load` turns artifact bytes into a model.
+
+    `version` is empty until the first refresh; `model` is None for a champion that was registered without an artifact.
+    """
+
+    def __init__(self, url: str, key: str, model_name: str, load: Callable[[bytes], Any]) -> None:
+        headers = {"Authorization": f"Bearer {key}"}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=5.0, trust_env=False)
+        self._model_name = model_name
+        self._load = load
+        self.version = ""
+        self.model: Any = None
+
+    def refresh(self) -> bool:
+        """Asks which version is champion; True when another one is served from now on.
+
+        An API that is away for a moment changes nothing: the last champion goes on serving. Raises ArtifactMismatch.
+        """
+        try:
+            response = self._http.get(f"/v1/models/{self._model_name}")
+        except httpx.TransportError:
+            return False
+        if response.status_code != 200:
+            return False
+        champion = response.json()
+        if champion["model_version"] == self.version:
+            return False
+        uri = champion.get("artifact_uri")
+        self.model = self._load(read_artifact(uri, champion["artifact_sha256"])) if uri else None
+        self.version = champion["model_version"]
+        return True
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._http.close()

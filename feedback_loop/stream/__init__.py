@@ -1,0 +1,1 @@
+"""The stream: follows the log and keeps the live tables, in the same second."""

@@ -1,0 +1,100 @@
+"""What a consumer is: effects of one micro-batch, written in the transaction that also moves the stream's position."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from graphlib import TopologicalSorter
+from typing import Any, ClassVar, NamedTuple
+
+from psycopg import Cursor
+
+from feedback_ingest.log import Fact, LogRow
+from feedback_ingest.settings import Settings
+from feedback_loop.learning.collecting import collect_classes
+
+Row = Mapping[str, Any]
+
+
+class Event(NamedTuple):
+    """One row of the log and what it says: a row of FEEDBACK_SCHEMA, one of INFERENCE_SCHEMA, or neither.
+
+    `fault` is why it could not be read; attribution raises it when the event's turn has come.
+    """
+
+    row: LogRow
+    feedback: dict[str, Any] | None = None
+    inference: dict[str, Any] | None = None
+    fault: Exception | None = None
+
+
+class Change(NamedTuple):
+    """One feedback whose attribution changed: its row (ATTRIBUTED_SCHEMA) before (None: it is new) and after.
+
+    `cause_offset` is the event that changed it. Times in a row that was read back are RFC 3339 text.
+    """
+
+    cause_offset: int
+    before: Row | None
+    after: Row
+    inference: Row | None
+
+
+class Bucket(NamedTuple):
+    """One bucket of event time of one metric of one model version: the key of a row of live_metrics."""
+
+    project_id: int
+    model_name: str
+    model_version: str
+    metric: str
+    bucket_start: datetime
+
+
+@dataclass(slots=True)
+class Movement:
+    """What a batch adds to one bucket, and the newest event time that it adds there."""
+
+    newest: datetime
+    numerator: Decimal = Decimal(0)
+    denominator: Decimal = Decimal(0)
+
+
+@dataclass(slots=True)
+class Batch:
+    """A run of the log on its way through the consumers; each reads what those before it have found out."""
+
+    events: Sequence[Event]
+    changes: list[Change] = field(default_factory=list)
+    moved: dict[Bucket, Movement] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    """What is to be appended to the log when the batch is committed."""
+
+    @property
+    def last_offset(self) -> int:
+        """The offset the stream stands at once this batch is committed."""
+        return self.events[-1].row.log_offset
+
+
+class Consumer(ABC):
+    """Keeps tables of its own by what each batch brings; between batches it remembers nothing but those tables."""
+
+    name: ClassVar[str]
+    after: ClassVar[tuple[str, ...]] = ()
+    """The consumers whose findings in the batch it reads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
+        """Writes this batch's effects; `now` is the wall clock. Raises when an event cannot be taken."""
+
+
+@cache
+def collect() -> Mapping[str, type[Consumer]]:
+    """Every consumer by name, each after those it follows: one file each here, and those of installed packages."""
+    found = collect_classes("feedback_loop.stream.consumers", Consumer)  # type: ignore[type-abstract]
+    order = TopologicalSorter({name: found[name].after for name in found}).static_order()
+    return {name: found[name] for name in order}

@@ -1,0 +1,187 @@
+"""Attribution, event by event in the order of the log: what is known is read once a batch, what changed written once.
+
+Whatever the order in which an inference, its feedback, and what undoes that feedback arrive, the table ends the same:
+each looks for the others, in the batch and in the tables.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any, ClassVar
+
+from psycopg import Cursor
+
+from feedback_loop.learning.attribution import attribute, undoes
+from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Event, Row
+from feedback_loop.stream.tables import AttributionChange, LiveFeedback, LiveInference
+from feedback_loop.stream.writing import columns, copy, json_text, pairs
+
+Key = tuple[int, str]
+
+INFERENCES = """
+SELECT i.answer FROM unnest(%s::int[], %s::text[]) AS k(project_id, id)
+JOIN live_inferences i ON i.project_id = k.project_id AND i.inference_request_id = k.id
+"""
+FEEDBACK = """
+SELECT f.row FROM unnest(%s::int[], %s::text[]) AS k(project_id, id)
+JOIN live_feedback f ON f.project_id = k.project_id AND {condition}
+"""
+BY_ID = FEEDBACK.format(condition="f.feedback_id = k.id")
+BY_TARGET = FEEDBACK.format(condition="f.target_feedback_id = k.id")
+WAITING = FEEDBACK.format(condition="f.inference_request_id = k.id AND f.state = 'pending'")
+
+REWRITE = """
+UPDATE live_feedback f
+SET state = u.state, inference_offset = u.inference_offset, model_name = u.model_name, correct = u.correct,
+    is_undone = u.is_undone, row = u.row::json
+FROM unnest(%s::int[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::bool[], %s::bool[], %s::text[])
+     AS u(project_id, feedback_id, state, inference_offset, model_name, correct, is_undone, row)
+WHERE f.project_id = u.project_id AND f.feedback_id = u.feedback_id
+"""
+
+JUDGEMENT = ("state", "model_name", "model_version", "inference_offset", "correct", "is_undone")
+"""What a change is about; the rest of a feedback never changes."""
+
+id_of = itemgetter("project_id", "feedback_id")
+about = itemgetter("project_id", "inference_request_id")
+judgement = itemgetter(*JUDGEMENT)
+# The last column of both tables is the whole row, as JSON.
+live_columns = itemgetter(*columns(LiveFeedback)[:-1])
+inference_columns = itemgetter(*columns(LiveInference)[:-1])
+rewritten = itemgetter(
+    "project_id", "feedback_id", "state", "inference_offset", "model_name", "correct", "is_undone"
+)  # fmt: skip
+
+
+class Attribution(Consumer):
+    """Keeps live_inferences, live_feedback and attribution_changes."""
+
+    name: ClassVar[str] = "attribution"
+
+    def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
+        """Fills `batch.changes` once the tables hold them."""
+        known = _Known(cursor, batch.events)
+        for event in batch.events:
+            if event.fault is not None:
+                raise event.fault
+            if event.inference is not None:
+                known.answer(event.inference)
+            elif event.feedback is not None:
+                known.state(event.feedback)
+        _write_inferences(cursor, batch.events)
+        _write_feedback(cursor, known)
+        _write_changes(cursor, known.changes)
+        batch.changes = known.changes
+
+
+class _Known:
+    """What a batch touches, loaded before its first event; `touched` and `changes` are what to write after its last."""
+
+    def __init__(self, cursor: Cursor[Any], events: Sequence[Event]) -> None:
+        self.changes: list[Change] = []
+        self.touched: dict[Key, dict[str, Any]] = {}
+        self.fresh: set[Key] = set()
+        self._feedback: dict[Key, dict[str, Any]] = {}
+        self._waiting: defaultdict[Key, list[Key]] = defaultdict(list)
+        self._undoing: defaultdict[Key, list[Row]] = defaultdict(list)
+        self._inferences: dict[Key, dict[str, Any]] = {}
+        self._load(cursor, events)
+
+    def _load(self, cursor: Cursor[Any], events: Sequence[Event]) -> None:
+        said = [event.feedback for event in events if event.feedback is not None]
+        arriving = {about(event.inference) for event in events if event.inference is not None}
+        for stored in _fetch(cursor, WAITING, arriving):
+            self._feedback[id_of(stored)] = stored
+            self._waiting[about(stored)].append(id_of(stored))
+        targets = {(row["project_id"], row["target_feedback_id"]) for row in said if row["target_feedback_id"]}
+        for stored in _fetch(cursor, BY_ID, targets):
+            self._feedback[id_of(stored)] = stored
+        for stored in _fetch(cursor, BY_TARGET, {id_of(row) for row in said}):
+            self._undoing[stored["project_id"], stored["target_feedback_id"]].append(stored)
+        wanted = {about(row) for row in said} | {about(row) for row in self._feedback.values()}
+        for stored in _fetch(cursor, INFERENCES, wanted - arriving):
+            self._inferences[about(stored)] = stored
+
+    def answer(self, inference: dict[str, Any]) -> None:
+        """An inference arrived: whatever waited for it is attributed."""
+        key = about(inference)
+        self._inferences[key] = inference
+        for waiting in self._waiting.pop(key, ()):
+            before = self._feedback[waiting]
+            given = {**before, "model_name": before["named"]}
+            self._change(inference["log_offset"], before, self._judged(given, before["is_undone"]))
+
+    def state(self, feedback: dict[str, Any]) -> None:
+        """A feedback arrived: it is attributed or waits; it may be undone already, and may itself undo another."""
+        key = id_of(feedback)
+        self.fresh.add(key)
+        is_undone = any(undoes(other, feedback) for other in self._undoing.get(key, ()))
+        after = self._judged(feedback, is_undone)
+        self._change(feedback["log_offset"], None, after)
+        if after["state"] == "pending":
+            self._waiting[about(feedback)].append(key)
+        if feedback["target_feedback_id"]:
+            target = (feedback["project_id"], feedback["target_feedback_id"])
+            self._undoing[target].append(feedback)
+            before = self._feedback.get(target)
+            if before is not None and not before["is_undone"] and undoes(feedback, before):
+                self._change(feedback["log_offset"], before, {**before, "is_undone": True})
+
+    def _judged(self, feedback: dict[str, Any], is_undone: bool) -> dict[str, Any]:
+        """The row as attributed now; `named` keeps the model name the client gave, to judge by it again later."""
+        found = attribute(feedback, self._inferences.get(about(feedback)))
+        return {
+            **feedback,
+            "named": feedback["model_name"],
+            "state": found.state,
+            "inference_offset": found.inference_offset,
+            "model_name": found.model_name,
+            "correct": found.correct,
+            "answer_label": found.answer_label,
+            "is_undone": is_undone,
+        }
+
+    def _change(self, cause_offset: int, before: dict[str, Any] | None, after: dict[str, Any]) -> None:
+        self.changes.append(Change(cause_offset, before, after, self._inferences.get(about(after))))
+        key = id_of(after)
+        self._feedback[key] = self.touched[key] = after
+
+
+def _fetch(cursor: Cursor[Any], query: str, keys: Iterable[Key]) -> list[dict[str, Any]]:
+    projects, names = pairs(keys)
+    if not names:
+        return []
+    return [found[0] for found in cursor.execute(query, (projects, names)).fetchall()]
+
+
+def _write_inferences(cursor: Cursor[Any], events: Sequence[Event]) -> None:
+    new = [event.inference for event in events if event.inference is not None]
+    if new:
+        copy(cursor, LiveInference, ((*inference_columns(row), json_text(row)) for row in new))
+
+
+def _write_feedback(cursor: Cursor[Any], known: _Known) -> None:
+    new = [row for key, row in known.touched.items() if key in known.fresh]
+    if new:
+        copy(cursor, LiveFeedback, ((*live_columns(row), json_text(row)) for row in new))
+    old = [(*rewritten(row), json_text(row)) for key, row in known.touched.items() if key not in known.fresh]
+    if old:
+        cursor.execute(REWRITE, [list(column) for column in zip(*old, strict=True)])
+
+
+def _write_changes(cursor: Cursor[Any], changes: list[Change]) -> None:
+    if not changes:
+        return
+    # Only the holder of the lease writes here, so the numbers have no gaps.
+    found = cursor.execute("SELECT coalesce(max(change_id), 0) FROM attribution_changes").fetchone()
+    first = found[0] + 1 if found else 1
+    copy(cursor, AttributionChange, (_change_row(first + n, change) for n, change in enumerate(changes)))
+
+
+def _change_row(change_id: int, change: Change) -> tuple[Any, ...]:
+    """The values of AttributionChange's columns."""
+    before, after = change.before, change.after
+    told = None if before is None else json_text(dict(zip(JUDGEMENT, judgement(before), strict=True)))
+    now = json_text(dict(zip(JUDGEMENT, judgement(after), strict=True)))
+    return change_id, change.cause_offset, after["project_id"], after["feedback_id"], after["log_offset"], told, now

@@ -1,0 +1,87 @@
+"""The training queue: feedback one may learn from, attributed, enriched, weighted; what is undone leaves it again."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from operator import itemgetter
+from typing import Any, ClassVar
+
+import orjson
+from psycopg import Cursor
+
+from feedback_loop.learning.enrichers import enrich
+from feedback_loop.stream.consumers._base import Batch, Change, Consumer
+from feedback_loop.stream.tables import TrainingExample
+from feedback_loop.stream.writing import columns, copy, json_text, pairs
+
+REMOVE = """
+DELETE FROM training_examples t USING unnest(%s::int[], %s::text[]) AS k(project_id, id)
+WHERE t.project_id = k.project_id AND t.feedback_id = k.id
+"""
+
+id_of = itemgetter("project_id", "feedback_id")
+example_columns = itemgetter(*columns(TrainingExample))
+
+
+class TrainingQueue(Consumer):
+    """Keeps one row for every feedback that `is_example`, and no other; a late inference lets a feedback in then."""
+
+    name: ClassVar[str] = "training_queue"
+    after: ClassVar[tuple[str, ...]] = ("attribution",)
+
+    def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
+        """Writes the state in which this batch leaves each feedback."""
+        held = [id_of(row) for row in _before(batch.changes) if is_example(row)]
+        if held:
+            cursor.execute(REMOVE, pairs(held))
+        last = {id_of(change.after): change for change in batch.changes}
+        wanted = [change for change in last.values() if is_example(change.after) and not _lacks_a_side(change)]
+        if wanted:
+            copy(cursor, TrainingExample, (example_columns(example(change, now)) for change in wanted))
+
+
+def _before(changes: Iterable[Change]) -> Iterable[Mapping[str, Any]]:
+    """Each feedback's row as it was before the batch; none for a feedback that the batch brought."""
+    seen = set()
+    for change in changes:
+        key = id_of(change.after)
+        if key not in seen and change.before is not None:
+            yield change.before
+        seen.add(key)
+
+
+def is_example(row: Mapping[str, Any]) -> bool:
+    """Whether one may learn from a feedback: attributed, standing, consented to, and it says something."""
+    says = row["label"] is not None or row["reward"] is not None or row["preferred"] is not None
+    return says and row["state"] == "attributed" and not row["is_undone"] and row["training_consent"]
+
+
+def example(change: Change, now: datetime) -> dict[str, Any]:
+    """A row of TrainingExample; `weight` is the inverse of the share at which the client sampled."""
+    row, inference = change.after, change.inference
+    assert inference is not None, "an attributed feedback has its inference"
+    told = {
+        "inputs": None if inference["inputs"] is None else orjson.Fragment(inference["inputs"]),
+        "answer_label": inference["answer_label"],
+        "answer_text": inference["answer_text"],
+        "feedback_type": row["feedback_type"],
+        "text": row["text"],
+        "preferred": row["preferred"],
+        "rejected": _rejected(row, inference),
+        "tie": row["tie"],
+        **enrich(inference),
+    }
+    return {**row, "weight": 1.0 / row["pass_probability"], "queued_at": now, "example": json_text(told)}
+
+
+def _lacks_a_side(change: Change) -> bool:
+    """Whether it prefers one output and nothing tells over which."""
+    row, inference = change.after, change.inference
+    return row["preferred"] is not None and (inference is None or _rejected(row, inference) is None)
+
+
+def _rejected(row: Mapping[str, Any], inference: Mapping[str, Any]) -> str | None:
+    """The output that was not preferred: the one named, or the other one where the inference logged exactly two."""
+    if row["preferred"] is None or row["rejected"] is not None:
+        return row["rejected"]
+    others = [output_id for output_id in inference["output_ids"] if output_id != row["preferred"]]
+    return others[0] if len(inference["output_ids"]) == 2 and len(others) == 1 else None

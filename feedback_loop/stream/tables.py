@@ -1,0 +1,164 @@
+"""The live tables: what the log says up to a consumer's position; the stream alone writes them, all can be rebuilt."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, Numeric, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from feedback_ingest.tables import timestamp
+
+
+def whole(**options: Any) -> Column[int]:
+    """A bigint column."""
+    return Column(BigInteger, **{"nullable": False, **options})
+
+
+def words(**options: Any) -> Column[str]:
+    """A text column."""
+    return Column(Text, **{"nullable": False, **options})
+
+
+# Partial: of millions of feedback rows few wait and few undo another, and only those are ever looked for by these keys.
+WAITS = text("state = 'pending'")
+HAS_TARGET = text("target_feedback_id IS NOT NULL")
+
+
+class LiveInference(SQLModel, table=True):
+    """What attribution needs of an inference."""
+
+    __tablename__ = "live_inferences"
+
+    project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    inference_request_id: str = Field(sa_column=words(primary_key=True))
+    log_offset: int = Field(sa_column=whole())
+    model_name: str = Field(sa_column=words())
+    model_version: str = Field(sa_column=words())
+    occurred_at: datetime = Field(sa_column=timestamp())
+    answer_label: str | None = Field(default=None, sa_column=words(nullable=True))
+    answer_text: str | None = Field(default=None, sa_column=words(nullable=True))
+    answer: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class LiveFeedback(SQLModel, table=True):
+    """The attribution table: every feedback, what it is linked to, and what it says."""
+
+    __tablename__ = "live_feedback"
+    __table_args__ = (
+        Index("live_feedback_waiting", "project_id", "inference_request_id", postgresql_where=WAITS),
+        Index("live_feedback_by_target", "project_id", "target_feedback_id", postgresql_where=HAS_TARGET),
+    )
+
+    project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    feedback_id: str = Field(sa_column=words(primary_key=True))
+    log_offset: int = Field(sa_column=whole())
+    inference_request_id: str = Field(sa_column=words())
+    inference_offset: int | None = Field(default=None, sa_column=whole(nullable=True))
+    state: str = Field(sa_column=words())
+    model_name: str | None = Field(default=None, sa_column=words(nullable=True))
+    model_version: str = Field(sa_column=words())
+    feedback_type: str = Field(sa_column=words())
+    metric: str = Field(sa_column=words())
+    label: str | None = Field(default=None, sa_column=words(nullable=True))
+    reward: float | None = Field(default=None, sa_column=Column(Float))
+    correct: bool | None = Field(default=None, sa_column=Column(Boolean))
+    is_undone: bool = Field(sa_column=Column(Boolean, nullable=False))
+    target_feedback_id: str | None = Field(default=None, sa_column=words(nullable=True))
+    occurred_at: datetime = Field(sa_column=timestamp())
+    received_at: datetime = Field(sa_column=timestamp())
+    row: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class AttributionChange(SQLModel, table=True):
+    """Attribution is a fact that changes: one row for every change of a feedback's state, in order, without gaps."""
+
+    __tablename__ = "attribution_changes"
+    __table_args__ = (Index("attribution_changes_by_cause", "cause_offset"),)
+
+    change_id: int = Field(sa_column=whole(primary_key=True, autoincrement=False))
+    cause_offset: int = Field(sa_column=whole())
+    project_id: int = Field(sa_column=Column(Integer, nullable=False))
+    feedback_id: str = Field(sa_column=words())
+    feedback_offset: int = Field(sa_column=whole())
+    before: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    after: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class LiveMetric(SQLModel, table=True):
+    """One bucket of event time of one metric of one model version: exact sums, never an average."""
+
+    __tablename__ = "live_metrics"
+
+    project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    model_name: str = Field(sa_column=words(primary_key=True))
+    model_version: str = Field(sa_column=words(primary_key=True))
+    metric: str = Field(sa_column=words(primary_key=True))
+    bucket_start: datetime = Field(sa_column=timestamp(primary_key=True))
+    numerator: Decimal = Field(sa_column=Column(Numeric(20, 6), nullable=False))
+    denominator: Decimal = Field(sa_column=Column(Numeric(20, 6), nullable=False))
+
+
+class Alert(SQLModel, table=True):
+    """A rule's state for one model version: raised or recovered, with what it saw."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (Index("alerts_by_model", "project_id", "model_name", "raised_at"),)
+
+    alert_id: str = Field(sa_column=words(primary_key=True))
+    project_id: int = Field(sa_column=Column(Integer, nullable=False))
+    rule: str = Field(sa_column=words())
+    model_name: str = Field(sa_column=words())
+    model_version: str = Field(sa_column=words())
+    state: str = Field(sa_column=words())
+    value: float = Field(sa_column=Column(Float, nullable=False))
+    samples: int = Field(sa_column=whole())
+    reason: str = Field(sa_column=words())
+    cause_offset: int = Field(sa_column=whole())
+    occurred_at: datetime = Field(sa_column=timestamp())
+    raised_at: datetime = Field(sa_column=timestamp())
+
+
+class TrainingExample(SQLModel, table=True):
+    """The training queue: one attributed, enriched feedback a trainer may learn from."""
+
+    __tablename__ = "training_examples"
+    __table_args__ = (Index("training_examples_by_queue", "project_id", "queued_at"),)
+
+    project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    feedback_id: str = Field(sa_column=words(primary_key=True))
+    log_offset: int = Field(sa_column=whole())
+    inference_request_id: str = Field(sa_column=words())
+    model_name: str = Field(sa_column=words())
+    model_version: str = Field(sa_column=words())
+    label: str | None = Field(default=None, sa_column=words(nullable=True))
+    reward: float | None = Field(default=None, sa_column=Column(Float))
+    weight: float = Field(sa_column=Column(Float, nullable=False))
+    example: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    occurred_at: datetime = Field(sa_column=timestamp())
+    received_at: datetime = Field(sa_column=timestamp())
+    queued_at: datetime = Field(sa_column=timestamp())
+
+
+class ConsumerPosition(SQLModel, table=True):
+    """How far a consumer is: the last offset whose effects are committed, and the epoch that fences its forerunners."""
+
+    __tablename__ = "consumer_positions"
+
+    name: str = Field(sa_column=words(primary_key=True))
+    epoch: int = Field(sa_column=whole())
+    log_offset: int = Field(sa_column=whole())
+    updated_at: datetime = Field(sa_column=timestamp())
+
+
+class DeadLetter(SQLModel, table=True):
+    """An event a consumer could not take: kept with the error, while the stream goes on."""
+
+    __tablename__ = "dead_letters"
+
+    consumer: str = Field(sa_column=words(primary_key=True))
+    log_offset: int = Field(sa_column=whole(primary_key=True, autoincrement=False))
+    error: str = Field(sa_column=words())
+    attempts: int = Field(sa_column=Column(Integer, nullable=False))
+    failed_at: datetime = Field(sa_column=timestamp())
