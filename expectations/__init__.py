@@ -1,0 +1,1 @@
+"""What must hold of each table, as named rules that Great Expectations checks; never imported on a request path."""

@@ -1,0 +1,66 @@
+"""The meaning group: what feedback says of which answer, by day received, and the metrics that follow from it.
+
+The meanings themselves are functions of `feedback_loop.learning`, the same that the stream calls one event at a time.
+"""
+
+import dagster as dg
+
+from feedback_assets.daily import attributed_days, metrics_days
+from feedback_assets.io_manager import Described
+from feedback_assets.lake import Table
+from feedback_assets.partitions import ALL_DAYS, ONE_RUN, days
+from feedback_assets.presentation import counts, markdown_table
+from feedback_assets.resources import LogResource
+from feedback_assets.told.meaning import metrics_told, uncertainty_told
+from feedback_loop.learning.enrichers import enriched
+
+GROUP = "meaning"
+OWNERS = ["team:ml-platform"]
+KINDS = {"python", "duckdb", "parquet"}
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds=KINDS,
+    partitions_def=days,
+    backfill_policy=ONE_RUN,
+    ins={
+        "feedback_events": dg.AssetIn(partition_mapping=ALL_DAYS),
+        "inferences": dg.AssetIn(partition_mapping=ALL_DAYS),
+    },
+)
+def attributed_feedback(
+    context: dg.AssetExecutionContext,
+    log: LogResource,
+    validated_feedback: Table,
+    feedback_events: Table,
+    inferences: Table,
+) -> Described:
+    """Feedback linked to its inference: pending, attributed or mismatched; the answer right or wrong; undone or not."""
+    upto_offset = log.upto_offset(context.instance, context.run.run_id)
+    table = attributed_days(validated_feedback, feedback_events, inferences, upto_offset)
+    return Described(table, lambda rows: {"by state": markdown_table(counts(rows, "state", "feedback_type"))})
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds=KINDS,
+    partitions_def=days,
+    backfill_policy=ONE_RUN,
+    ins={"inferences": dg.AssetIn(partition_mapping=ALL_DAYS)},
+)
+def enriched_feedback(attributed_feedback: Table, inferences: Table) -> Described:
+    """Attributed feedback with what is known of its inference: how sure the model was, what it was asked and said."""
+    table = enriched(attributed_feedback, inferences).order_by("log_offset")
+    return Described(table, uncertainty_told)
+
+
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds=KINDS, partitions_def=days, backfill_policy=ONE_RUN)
+def feedback_metrics(
+    context: dg.AssetExecutionContext, log: LogResource, enriched_feedback: Table, inferences: Table
+) -> Described:
+    """Accuracy, satisfaction and the other metrics by model version and bucket of event time, as exact ratios."""
+    table = metrics_days(enriched_feedback, inferences, context.partition_keys, log.settings.bucket_s)
+    return Described(table, metrics_told)

@@ -1,0 +1,57 @@
+"""The models group: a candidate is trained, evaluated beside the champion, and takes its place or is refused.
+
+Only the job `retrain` comes here, started by the drift sensor or by hand; what serves is outside and only watched.
+"""
+
+import dagster as dg
+
+from feedback_assets.candidates import carry_out, compared, summary, tell_mlflow, train_candidate
+from feedback_assets.io_manager import Described
+from feedback_assets.lake import Table
+from feedback_assets.model_rows import candidate_row, evaluation_rows, evaluations_of, one_row, verdict_row
+from feedback_assets.resources import LogResource
+from feedback_assets.told.models import candidate_told, evaluation_told, verdict_told
+from feedback_loop.learning.promotion import decide
+
+GROUP = "models"
+OWNERS = ["team:ml-platform"]
+
+
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "scikitlearn", "mlflow"})
+def candidate_model(log: LogResource, training_dataset: Table) -> Described:
+    """A model trained on the newest dataset and named after it, on the shelf with its digest; it serves nobody yet."""
+    dataset = one_row(training_dataset)
+    registered, model = train_candidate(log, dataset)
+    return Described(candidate_row(registered, dataset), lambda rows: candidate_told(registered, model))
+
+
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "scikitlearn", "duckdb"})
+def model_evaluation(log: LogResource, candidate_model: Table, labeled_set: Table) -> Described:
+    """Candidate and champion on the same golden rows, which neither was trained on."""
+    comparison = compared(log, one_row(candidate_model), labeled_set)
+    return Described(evaluation_rows(comparison), lambda rows: evaluation_told(comparison))
+
+
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "postgres", "mlflow"})
+def champion_model(
+    context: dg.AssetExecutionContext, log: LogResource, candidate_model: Table, model_evaluation: Table
+) -> Described:
+    """The gate: a candidate that is better takes the champion's place; else it is refused, and the log says why."""
+    candidate, (ours, theirs) = one_row(candidate_model), evaluations_of(model_evaluation)
+    verdict = decide(ours, theirs)
+    serving = carry_out(log, candidate, verdict, summary(ours, theirs))
+    if verdict.promote:
+        tell_mlflow(log, candidate)
+        told = {"model_name": candidate["model_name"], "model_version": serving}
+        context.instance.report_runless_asset_event(dg.AssetMaterialization("serving_model", metadata=told))
+    return Described(verdict_row(candidate, verdict, serving), verdict_told)
+
+
+serving_model = dg.AssetSpec(
+    "serving_model",
+    group_name=GROUP,
+    deps=[champion_model],
+    description="The model that client apps answer with: they follow `GET /v1/models/{name}` and load its artifact.",
+    owners=["team:serving"],
+    kinds={"scikitlearn"},
+)

@@ -1,0 +1,121 @@
+"""A candidate's way: trained on a dataset, put on the shelf, compared with the champion, promoted or refused.
+
+What good is, and who wins, is said in `feedback_loop.learning`; here it is carried out.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from feedback_assets import datasets_on_disk, facts
+from feedback_assets.gate import Comparison, compare
+from feedback_assets.resources import LogResource
+from feedback_ingest.clock import new_id, utc_now
+from feedback_loop.learning.promotion import Evaluation, Verdict, golden_rows
+from feedback_loop.learning.training import TrainedModel, train
+from feedback_loop.registry.champions import champion, load_artifact, promote
+from feedback_loop.registry.shelf import RegisteredModel, follow_alias, read_artifact, register
+from feedback_loop.registry.tables import Champion
+
+if TYPE_CHECKING:
+    import ibis
+
+Row = Mapping[str, Any]
+
+
+def train_candidate(log: LogResource, dataset: Row) -> tuple[RegisteredModel, TrainedModel]:
+    """Trains on a compiled dataset and registers the model under the dataset's name; raises TooLittleToLearn."""
+    root = datasets_on_disk.root(log.settings.data_dir, dataset["project_id"])
+    found = datasets_on_disk.read(root, dataset["dataset_version"])
+    model = train(found.rows().to_pylist(), dataset["seed"])
+    params = {"chosen": model.chosen, "seed": dataset["seed"], "rows": model.rows, "row_digest": dataset["row_digest"]}
+    metrics = {
+        f"{learner}_{name}": score for learner, scores in model.validation.items() for name, score in scores.items()
+    }
+    registered = register(
+        log.database,
+        log.settings,
+        dataset["model_name"],
+        model.to_bytes(),
+        dataset["dataset_version"],
+        metrics,
+        params,
+        {"dataset_version": dataset["dataset_version"], "log_offset": str(dataset["log_offset"])},
+        dataset["project_id"],
+    )
+    return registered, model
+
+
+def compared(log: LogResource, candidate: Row, labeled: "ibis.Table") -> Comparison:
+    """The candidate and the champion on the newest golden rows."""
+    golden = golden_rows(labeled, candidate["project_id"], candidate["model_name"]).to_pyarrow().to_pylist()
+    with log.session() as session:
+        serving = champion(session, candidate["project_id"], candidate["model_name"])
+        version, model = incumbent(serving, golden)
+    artifact = read_artifact(candidate["artifact_uri"], candidate["artifact_sha256"])
+    return compare(golden, candidate["model_version"], TrainedModel.from_bytes(artifact), version, model)
+
+
+def incumbent(serving: Champion | None, golden: Sequence[Row]) -> tuple[str, TrainedModel | None]:
+    """The version to beat and its model: the champion, or before a first promotion whoever answered last."""
+    if serving is None:
+        return (golden[0]["model_version"] if golden else ""), None
+    has_artifact = serving.artifact_uri is not None
+    return serving.model_version, TrainedModel.from_bytes(load_artifact(serving)) if has_artifact else None
+
+
+def carry_out(log: LogResource, candidate: Row, verdict: Verdict, evaluation: Row) -> str:
+    """Promotes or refuses the candidate in one transaction with the fact that says so; the version that then serves."""
+    registered = registered_of(candidate)
+    with log.session() as session:
+        if verdict.promote:
+            promote(
+                session,
+                registered,
+                "; ".join(verdict.reasons),
+                utc_now(),
+                log.pepper,
+                candidate["dataset_version"],
+                evaluation,
+                instead_of=evaluation["champion_version"],
+            )
+            return registered.model_version
+        body = {
+            "model_name": registered.model_name,
+            "model_version": registered.model_version,
+            "dataset_version": candidate["dataset_version"],
+            "reasons": verdict.reasons,
+            "evaluation": evaluation,
+        }
+        name = str(new_id())
+        facts.append(session, log.pepper, registered.project_id, facts.MODEL_REFUSED, name, body, utc_now())
+    return str(evaluation["champion_version"])
+
+
+def tell_mlflow(log: LogResource, candidate: Row) -> None:
+    """Lets MLflow's alias follow the champion; the pointer has moved already."""
+    follow_alias(log.database, candidate["project_id"], candidate["model_name"], candidate["model_version"])
+
+
+def registered_of(candidate: Row) -> RegisteredModel:
+    """The registered model of a row of `candidate_model`."""
+    return RegisteredModel(
+        candidate["project_id"],
+        candidate["model_name"],
+        candidate["model_version"],
+        candidate["artifact_uri"],
+        candidate["artifact_sha256"],
+    )
+
+
+def summary(candidate: Evaluation, champion: Evaluation) -> dict[str, Any]:
+    """Both evaluations in the words of the facts: plain names for the candidate, `champion_…` for the champion."""
+    return {
+        "accuracy": round(candidate.accuracy, 6),
+        "rows": candidate.rows,
+        "recent_accuracy": round(candidate.recent_accuracy, 6),
+        "recent_rows": candidate.recent_rows,
+        "champion_version": champion.model_version,
+        "champion_accuracy": round(champion.accuracy, 6),
+        "champion_recent_accuracy": round(champion.recent_accuracy, 6),
+        "row_digest": candidate.row_digest,
+    }

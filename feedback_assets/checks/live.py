@@ -1,0 +1,64 @@
+"""Whether the stream's live numbers are what the log says; without a stream there is nothing to compare."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from feedback_assets.lake import Lake
+from feedback_assets.partitions import days_of
+from feedback_assets.presentation import markdown_table
+from feedback_assets.reconciliation import Reconciled, reconcile_attribution, reconcile_metrics, wait_for_stream
+from feedback_assets.resources import LogResource
+
+ASSET = "feedback_metrics"
+WAIT_S = 10.0
+SPECS = [
+    dg.AssetCheckSpec(
+        "live_attribution_is_the_logs",
+        asset=ASSET,
+        description="The changes of attribution, folded up to the run's offset, are the rows of attributed_feedback.",
+        additional_deps=["attributed_feedback"],
+    ),
+    dg.AssetCheckSpec(
+        "live_metrics_are_the_logs",
+        asset=ASSET,
+        description="The live metrics are those of the live feedback, worked out anew, to the last digit.",
+    ),
+]
+
+
+@dg.multi_asset_check(name="live_against_log", specs=SPECS, op_tags={"dagster/priority": "-5"})
+def live_against_log(context: dg.AssetCheckExecutionContext, log: LogResource) -> Iterator[dg.AssetCheckResult]:
+    """Waits for the stream to reach the run's offset, then compares."""
+    engine, lake = log.database.engine, Lake(log.settings.lake_dir)
+    upto_offset = log.upto_offset(context.instance, context.run.run_id)
+    stream = wait_for_stream(engine, upto_offset, WAIT_S)
+    if stream.log_offset < upto_offset:
+        yield from (_not_compared(spec.name, stream.log_offset, upto_offset) for spec in SPECS)
+        return
+    rows = lake.read("attributed_feedback", days_of(context.run.tags, lake.days("attributed_feedback")))
+    found = [reconcile_attribution(engine, rows, upto_offset), reconcile_metrics(engine, log.settings.bucket_s)]
+    yield from (_compared(spec.name, each) for spec, each in zip(SPECS, found, strict=True))
+
+
+def _not_compared(name: str, position: int, upto_offset: int) -> dg.AssetCheckResult:
+    """Green where no stream ever ran; one that does not keep up is a warning."""
+    note = f"the stream is at {position}, not at {upto_offset}" if position else "no live numbers to compare"
+    warn = dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        asset_key=ASSET, check_name=name, passed=position == 0, severity=warn, metadata={"note": note}
+    )
+
+
+def _compared(name: str, found: Reconciled) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=ASSET,
+        check_name=name,
+        passed=found.is_equal,
+        metadata={
+            "compared": found.compared,
+            "differences": found.differences,
+            "some of them": markdown_table(found.some, empty="none"),
+            "note": found.note or "none",
+        },
+    )

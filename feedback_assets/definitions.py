@@ -1,0 +1,42 @@
+"""The one thing Dagster loads: assets, checks, jobs, sensors and resources put together.
+
+It must import fast and with no database up, so whatever is heavy is imported where it is used.
+"""
+
+import dagster as dg
+
+from feedback_assets.assets import ingest, learning, meaning, models
+from feedback_assets.checks import freshness, live, rules
+from feedback_assets.io_manager import ParquetIOManager
+from feedback_assets.jobs import refresh, retrain
+from feedback_assets.resources import LogResource
+from feedback_assets.sensors.drift import drift
+from feedback_assets.sensors.new_events import new_events
+from feedback_assets.sensors.run_failure import run_failure
+
+ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
+    ingest.staging_feedback_events,
+    ingest.feedback_events,
+    ingest.inferences,
+    ingest.validation,
+    meaning.attributed_feedback,
+    meaning.enriched_feedback,
+    meaning.feedback_metrics,
+    learning.labeled_set,
+    learning.drift_report,
+    learning.training_dataset,
+    models.candidate_model,
+    models.model_evaluation,
+    models.champion_model,
+    models.serving_model,
+]
+CHECKS = [rules.rules_over_feedback, freshness.export_is_fresh, freshness.log_is_gapless, live.live_against_log]
+
+defs = dg.Definitions(
+    assets=ASSETS,
+    asset_checks=CHECKS,
+    jobs=[refresh, retrain],
+    sensors=[new_events, drift, run_failure],
+    resources={"io_manager": ParquetIOManager(), "log": LogResource()},
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,155 @@
+"""A day of the log as rows of Parquet: read from Postgres in pieces, flattened, in memory that does not grow."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import orjson
+from sqlmodel import Session, col, select
+
+from feedback_assets.lake import BATCH_ROWS, note_of
+from feedback_ingest.log import LogRow
+from feedback_ingest.tables import FeedbackEvent
+from feedback_loop.learning.errors import UnreadableRow
+from feedback_loop.learning.rows import feedback_row, inference_row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Sessions = Callable[[], AbstractContextManager[Session]]
+PIECE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is exported: received from `start` to `end` (exclusive), up to an offset."""
+
+    start: datetime
+    end: datetime
+    upto_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a file says of itself: how far it goes, what it leaves out, and which version of us wrote it."""
+
+    upto_offset: int
+    unreadable: list[int]
+    written_by: str
+
+    @classmethod
+    def read(cls, text: str) -> "Note | None":
+        """The note of a file; None for a file that has none, or one that another version of us wrote otherwise."""
+        try:
+            return msgspec.json.decode(text.encode(), type=cls)
+        except msgspec.DecodeError:  # also where it is JSON of another shape
+            return None
+
+
+class Export:
+    """The facts of one kind (`feedback`, `inference`) of a span, in order of offset.
+
+    Facts never change, so a file that an earlier export wrote can be gone on from: give it as `earlier`, and only what
+    came after it is read from the log. `unreadable` lists, once all batches were taken, the offsets of rows that this
+    version cannot read: they are left out of the table and told, so that one strange event does not stop the day.
+    """
+
+    def __init__(self, sessions: Sessions, kind: str, span: Span, earlier: Path | None = None) -> None:
+        self._sessions = sessions
+        self._kind = kind
+        self._span = span
+        self._earlier = earlier
+        self.unreadable: list[int] = []
+
+    def reader(self) -> "pa.RecordBatchReader":
+        """The rows, flat (FEEDBACK_SCHEMA or INFERENCE_SCHEMA); can be taken once."""
+        import pyarrow as pa
+
+        from feedback_loop.learning.schemas import FEEDBACK_SCHEMA, INFERENCE_SCHEMA
+
+        schema = FEEDBACK_SCHEMA if self._kind == "feedback" else INFERENCE_SCHEMA
+        return pa.RecordBatchReader.from_batches(schema, self._batches(schema))
+
+    def note(self) -> str:
+        """What the file is to say of itself, once all batches were taken."""
+        return orjson.dumps(asdict(Note(self._span.upto_offset, self.unreadable, _version()))).decode()
+
+    def _batches(self, schema: "pa.Schema") -> "Iterator[pa.RecordBatch]":
+        import pyarrow as pa
+
+        known = self._known(schema)
+        if known is not None and self._earlier is not None:
+            self.unreadable += [offset for offset in known.unreadable if offset <= self._span.upto_offset]
+            yield from _kept(self._earlier, schema, self._span.upto_offset)
+        for piece in self._pieces(known.upto_offset if known is not None else 0):
+            rows = [row for logged in piece if (row := self._flat(logged)) is not None]
+            yield pa.RecordBatch.from_pylist(rows, schema)
+
+    def _known(self, schema: "pa.Schema") -> Note | None:
+        """The note of the earlier file, where it can be gone on from: it must hold the same columns, by the same us."""
+        import pyarrow.parquet as pq
+
+        if self._earlier is None or not self._earlier.exists():
+            return None
+        note = Note.read(note_of(self._earlier))
+        same = pq.read_schema(self._earlier).remove_metadata().equals(schema)
+        return note if note is not None and note.written_by == _version() and same else None
+
+    def _flat(self, logged: LogRow) -> Mapping[str, Any] | None:
+        try:
+            return feedback_row(logged) if self._kind == "feedback" else inference_row(logged)
+        except UnreadableRow:
+            self.unreadable.append(logged.log_offset)
+            return None
+
+    def _pieces(self, after: int) -> Iterator[list[LogRow]]:
+        wanted = (
+            select(
+                FeedbackEvent.log_offset,
+                FeedbackEvent.project_id,
+                FeedbackEvent.kind,
+                FeedbackEvent.id,
+                FeedbackEvent.occurred_at,
+                FeedbackEvent.received_at,
+                FeedbackEvent.body,
+            )  # type: ignore[call-overload]
+            .where(
+                FeedbackEvent.kind == self._kind,
+                col(FeedbackEvent.received_at) >= self._span.start,
+                col(FeedbackEvent.received_at) < self._span.end,
+                col(FeedbackEvent.log_offset) > after,
+                col(FeedbackEvent.log_offset) <= self._span.upto_offset,
+            )
+            .order_by(col(FeedbackEvent.log_offset))
+        )
+        with self._sessions() as session:
+            found = session.execute(wanted, execution_options={"stream_results": True, "yield_per": PIECE})
+            for rows in found.partitions():
+                yield [_logged(*row) for row in rows]
+
+
+def _logged(
+    log_offset: int, project_id: int, kind: str, name: str, occurred_at: datetime, received_at: datetime, body: str
+) -> LogRow:
+    return LogRow(log_offset, project_id, kind, name, occurred_at, received_at, orjson.loads(body))
+
+
+def _kept(path: Path, schema: "pa.Schema", upto_offset: int) -> "Iterator[pa.RecordBatch]":
+    """The rows of an earlier file, as far as the offset."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(BATCH_ROWS):
+            known = batch.filter(pc.less_equal(batch["log_offset"], upto_offset))
+            yield pa.RecordBatch.from_arrays(known.columns, schema=schema)
+
+
+def _version() -> str:
+    return version("feedback-loop")

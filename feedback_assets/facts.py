@@ -1,0 +1,56 @@
+"""Decisions as facts: read from the log by kind, and appended to it; what is decided is decided elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlmodel import Session, col, select
+
+from feedback_ingest import log
+from feedback_ingest.canonical import Pepper
+from feedback_ingest.log import Appended, Fact, LogRow
+from feedback_ingest.tables import EventKey, FeedbackEvent, Project
+
+ALERT_RAISED = "alert_raised"
+DATASET_COMPILED = "dataset_compiled"
+MODEL_PROMOTED = "model_promoted"
+MODEL_REFUSED = "model_refused"
+RETRAINING_SUPPRESSED = "retraining_suppressed"
+RETRAINING_TRIGGERED = "retraining_triggered"
+
+
+def read(session: Session, kinds: Sequence[str], upto_offset: int | None = None) -> list[LogRow]:
+    """The facts of some kinds, of all projects, in order; found by their keys, so the log's size does not matter."""
+    keys = select(EventKey.log_offset).where(
+        col(EventKey.project_id).in_(select(Project.project_id)), col(EventKey.kind).in_(kinds)
+    )
+    wanted = select(FeedbackEvent).where(col(FeedbackEvent.log_offset).in_(keys))
+    if upto_offset is not None:
+        wanted = wanted.where(col(FeedbackEvent.log_offset) <= upto_offset)
+    return [_row(event) for event in session.exec(wanted.order_by(col(FeedbackEvent.log_offset)))]
+
+
+def of_model(facts: Sequence[LogRow], project_id: int, model_name: str) -> list[LogRow]:
+    """Those about one model, in order."""
+    return [fact for fact in facts if fact.project_id == project_id and fact.body.get("model_name") == model_name]
+
+
+def append(
+    session: Session, pepper: Pepper, project_id: int, kind: str, name: str, body: Mapping[str, Any], now: datetime
+) -> Appended:
+    """Appends one fact under `name`, which makes a second attempt a duplicate; the caller commits, soon."""
+    [appended] = log.append(session, [Fact(project_id, kind, name, dict(body), now)], now, pepper)
+    return appended
+
+
+def _row(event: FeedbackEvent) -> LogRow:
+    return LogRow(
+        event.log_offset,
+        event.project_id,
+        event.kind,
+        event.id,
+        event.occurred_at,
+        event.received_at,
+        orjson.loads(event.body),
+    )

@@ -1,0 +1,27 @@
+"""The two jobs: `refresh` brings all tables up to an offset, `retrain` makes a candidate and lets the gate decide."""
+
+import dagster as dg
+
+refresh = dg.define_asset_job(
+    "refresh",
+    selection=[
+        "feedback_events",
+        "inferences",
+        "validated_feedback",
+        "quarantined_feedback",
+        "attributed_feedback",
+        "enriched_feedback",
+        "feedback_metrics",
+        "labeled_set",
+        "drift_report",
+    ],
+    executor_def=dg.in_process_executor,
+    description="The log up to an offset, as tables of the days it touches: validated, attributed, enriched, measured.",
+)
+
+retrain = dg.define_asset_job(
+    "retrain",
+    selection=["training_dataset", "candidate_model", "model_evaluation", "champion_model"],
+    executor_def=dg.in_process_executor,
+    description="A training dataset, a candidate, its evaluation beside the champion, and the gate.",
+)

@@ -1,0 +1,161 @@
+"""Live against batch: what the stream keeps up to date must be what the log says, to the last digit.
+
+Two comparisons, each of the newest rows only, so that it costs the same on a log of any length: the changes of
+attribution folded up to an offset against the attributed rows of the assets, and the live metrics against those worked
+out anew from the live tables, read in one snapshot.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, text
+from sqlmodel import Session
+
+from feedback_assets.lake import engine
+from feedback_ingest.clock import monotonic_s
+from feedback_loop.learning.metrics import metrics_table
+from feedback_loop.stream.status import StreamStatus, status
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+
+NEWEST_OFFSETS = 100_000
+"""So many offsets of feedback are compared with the changes of attribution."""
+
+NEWEST_ROWS = 20_000
+"""So many live feedback, and the buckets that they fall in, are compared with the live metrics."""
+
+LOOK_EVERY_S = 0.1
+JUDGEMENT = ("state", "model_name", "model_version", "inference_offset", "correct", "is_undone")
+BUCKET = ("project_id", "model_name", "model_version", "metric", "bucket_start")
+
+FOLDED = """
+SELECT DISTINCT ON (project_id, feedback_id) feedback_offset AS log_offset, after ->> 'state' AS state,
+       after ->> 'model_name' AS model_name, after ->> 'model_version' AS model_version,
+       (after ->> 'inference_offset')::bigint AS inference_offset, (after ->> 'correct')::boolean AS correct,
+       (after ->> 'is_undone')::boolean AS is_undone
+FROM attribution_changes
+WHERE cause_offset <= :upto AND feedback_offset BETWEEN :first AND :last
+ORDER BY project_id, feedback_id, change_id DESC
+"""
+SINCE = """
+SELECT to_timestamp(floor(extract(epoch FROM min(occurred_at)) / :bucket_s) * :bucket_s) AS bucket
+FROM (SELECT occurred_at FROM live_feedback ORDER BY occurred_at DESC LIMIT :newest) newest
+"""
+LIVE_FEEDBACK = """
+SELECT row, project_id, model_name, model_version, state, correct, reward, is_undone, occurred_at, received_at
+FROM live_feedback WHERE occurred_at >= :since
+"""
+LIVE_INFERENCES = """
+SELECT project_id, model_name, model_version, occurred_at FROM live_inferences WHERE occurred_at >= :since
+"""
+LIVE_METRICS = """
+SELECT project_id, model_name, model_version, metric, bucket_start, numerator, denominator
+FROM live_metrics WHERE bucket_start >= :since
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """How two tables compare: `compared` rows, of which `differences` (a few of them, as told by both sides) differ."""
+
+    compared: int
+    differences: int
+    some: list[dict[str, Any]]
+    note: str = ""
+
+    @property
+    def is_equal(self) -> bool:
+        """Nothing differs."""
+        return self.differences == 0
+
+
+def wait_for_stream(engine: Engine, upto_offset: int, deadline_s: float) -> StreamStatus:
+    """The stream's state once it has reached `upto_offset`, or has stopped, or the deadline has passed."""
+    ends = monotonic_s() + deadline_s
+    while True:
+        with Session(engine) as session:
+            found = status(session)
+        if found.log_offset >= upto_offset or not found.is_running or monotonic_s() >= ends:
+            return found
+        Event().wait(LOOK_EVERY_S)
+
+
+def reconcile_attribution(engine: Engine, rows: "ibis.Table", upto_offset: int) -> Reconciled:
+    """The newest of `rows` (of `attributed_feedback`) against the changes folded up to `upto_offset`.
+
+    Feedback that was set aside has no row here and is left out; the stream attributes it too.
+    """
+    last = rows.log_offset.max().to_pyarrow().as_py()
+    if last is None:
+        return Reconciled(0, 0, [], "no rows to compare")
+    first = last - NEWEST_OFFSETS + 1
+    columns = ["log_offset", *JUDGEMENT]
+    batch = rows.filter(rows.log_offset >= first).select(columns).to_pyarrow()
+    with engine.connect() as connection:
+        spans = {"upto": upto_offset, "first": first, "last": last}
+        live = _fetched(connection, FOLDED, spans, batch.schema)
+    return _compared(batch, live, ("log_offset",), ignore_live_only=True)
+
+
+def reconcile_metrics(engine: Engine, bucket_s: int) -> Reconciled:
+    """The live metrics against those of the live feedback and inferences, in the newest buckets."""
+    from feedback_loop.learning.schemas import INFERENCE_SCHEMA, METRICS_SCHEMA
+
+    snapshot = engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    with snapshot as connection:
+        spans = {"bucket_s": bucket_s, "newest": NEWEST_ROWS}
+        since = {"since": connection.execute(text(SINCE), spans).scalar()}
+        if since["since"] is None:
+            return Reconciled(0, 0, [], "no live feedback to compare")
+        live = _fetched(connection, LIVE_METRICS, since, METRICS_SCHEMA)
+        feedback = _live_feedback(connection, since)
+        named = [INFERENCE_SCHEMA.field(name) for name in ("project_id", "model_name", "model_version", "occurred_at")]
+        inferences = _fetched(connection, LIVE_INFERENCES, since, named)
+    return _compared(_metrics(feedback, inferences, bucket_s), live, BUCKET)
+
+
+def _live_feedback(connection: Connection, since: dict[str, Any]) -> "pa.Table":
+    """The live feedback as attributed rows: what was said as the row keeps it, what is judged as its columns do."""
+    import pyarrow as pa
+
+    from feedback_loop.learning.schemas import ATTRIBUTED_SCHEMA
+
+    found = connection.execute(text(LIVE_FEEDBACK), since).mappings().all()
+    return pa.Table.from_pylist([{**each["row"], **each} for each in found], ATTRIBUTED_SCHEMA)
+
+
+def _metrics(feedback: "pa.Table", inferences: "pa.Table", bucket_s: int) -> "pa.Table":
+    import ibis
+
+    return engine().to_pyarrow(metrics_table(ibis.memtable(feedback), ibis.memtable(inferences), bucket_s))
+
+
+def _fetched(connection: Connection, query: str, values: dict[str, Any], fields: "Iterable[pa.Field]") -> "pa.Table":
+    """The result of `query` as a table of those fields, found by name."""
+    import pyarrow as pa
+
+    found = connection.execute(text(query), values).mappings().all()
+    return pa.table({field.name: pa.array([row[field.name] for row in found], field.type) for field in fields})
+
+
+def _compared(batch: "pa.Table", live: "pa.Table", key: tuple[str, ...], ignore_live_only: bool = False) -> Reconciled:
+    """Compares two tables row by row by their key; a row that one side lacks differs."""
+    ours = {tuple(row[name] for name in key): row for row in batch.to_pylist()}
+    theirs = {tuple(row[name] for name in key): row for row in live.to_pylist()}
+    names = ours.keys() if ignore_live_only else ours.keys() | theirs.keys()
+    differing = [name for name in names if ours.get(name) != theirs.get(name)]
+    some = [
+        {**dict(zip(key, name, strict=True)), "log": _rest(ours.get(name), key), "live": _rest(theirs.get(name), key)}
+        for name in sorted(differing)[:10]
+    ]
+    return Reconciled(len(names), len(differing), some)
+
+
+def _rest(row: dict[str, Any] | None, key: tuple[str, ...]) -> str:
+    if row is None:
+        return "no such row"
+    return ", ".join(f"{name}={value}" for name, value in row.items() if name not in key)

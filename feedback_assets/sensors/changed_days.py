@@ -1,0 +1,66 @@
+"""Which days new events touch, and in which order those days are refreshed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sqlalchemy import text
+from sqlmodel import Session
+
+# A day changes when something was received on it. An earlier day changes too when its feedback gets its inference, or
+# is taken back, on a later one.
+CHANGED = """
+SELECT DISTINCT (received_at AT TIME ZONE 'UTC')::date AS day FROM staging.feedback_events
+WHERE log_offset > :after AND log_offset <= :upto AND kind IN ('feedback', 'inference')
+"""
+ANSWERED = """
+SELECT DISTINCT (f.received_at AT TIME ZONE 'UTC')::date AS day
+FROM staging.feedback_events n JOIN staging.feedback_events f
+  ON f.project_id = n.project_id AND f.inference_request_id = n.inference_request_id AND f.kind = 'feedback'
+ AND f.received_at < date_trunc('day', n.received_at, 'UTC')
+WHERE n.log_offset > :after AND n.log_offset <= :upto AND n.kind = 'inference'
+"""
+UNDONE = """
+SELECT DISTINCT (f.received_at AT TIME ZONE 'UTC')::date AS day
+FROM staging.feedback_events n
+JOIN staging.event_keys k ON k.project_id = n.project_id AND k.kind = 'feedback'
+ AND k.id = lower(CASE n.feedback_type WHEN 'retraction' THEN n.feedback_value ->> 'retracts'
+                  ELSE n.body::jsonb ->> 'supersedes' END)
+JOIN staging.feedback_events f
+  ON f.log_offset = k.log_offset AND f.received_at < date_trunc('day', n.received_at, 'UTC')
+WHERE n.log_offset > :after AND n.log_offset <= :upto AND n.kind = 'feedback'
+  AND (n.feedback_type = 'retraction' OR n.body LIKE '%"supersedes"%')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Days that one run refreshes together, both ends included."""
+
+    first: str
+    last: str
+
+
+def changed_days(session: Session, after: int, upto_offset: int) -> tuple[list[date], list[date]]:
+    """The days on which something was received in (after, upto_offset], and the earlier days that this changes."""
+    spans = {"after": after, "upto": upto_offset}
+    received = {row.day for row in session.execute(text(CHANGED), spans)}
+    reached = {row.day for query in (ANSWERED, UNDONE) for row in session.execute(text(query), spans)}
+    return sorted(received), sorted(reached)
+
+
+def planned(received: Sequence[date], reached: Sequence[date], first_day: date) -> list[Span]:
+    """The runs that bring the changed days up to date, in order.
+
+    Days in a row are one run, which knows all their inferences. Else each day is one: first those that received
+    something, so that their inferences are there, then the earlier ones that need these. Days before `first_day` have
+    no partition and are left out.
+    """
+    days = sorted({day for day in (*received, *reached) if day >= first_day})
+    if days and days[-1] - days[0] == timedelta(days=len(days) - 1):
+        return [Span(str(days[0]), str(days[-1]))]
+    return [Span(str(day), str(day)) for day in (*_known(received, first_day), *_known(reached, first_day))]
+
+
+def _known(days: Iterable[date], first_day: date) -> list[date]:
+    return [day for day in days if day >= first_day]

@@ -1,0 +1,101 @@
+"""The sensor that materialises the graph as events arrive: one run at a time, for the days that they touch."""
+
+from dataclasses import asdict, dataclass, field
+
+import dagster as dg
+import orjson
+from dagster._core.storage.tags import PARTITION_NAME_TAG, SENSOR_NAME_TAG
+
+from feedback_assets.jobs import refresh, retrain
+from feedback_assets.partitions import DAYS_LEFT_TAG, RANGE_TAGS, UPTO_TAG, span_tags
+from feedback_assets.resources import LogResource
+from feedback_assets.sensors.changed_days import Span, changed_days, planned
+from feedback_assets.sensors.pace import INTERVAL_S, is_running
+from feedback_ingest import log as event_log
+
+ATTEMPT_TAG = "feedback/attempt"
+MOST_ATTEMPTS = 3
+"""A run that fails is requested again so many times in all; after that the next events bring the next one."""
+
+MOST_OFFSETS = 1_000_000
+"""A backlog is taken in such steps, so that one look at it stays short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far the log was looked at, and the runs that are still to be requested for that."""
+
+    log_offset: int = 0
+    waiting: list[Span] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, text: str | None) -> "Cursor":
+        """The cursor as Dagster keeps it."""
+        if not text:
+            return cls()
+        kept = orjson.loads(text)
+        return cls(kept["log_offset"], [Span(**span) for span in kept["waiting"]])
+
+    def text(self) -> str:
+        """The cursor as Dagster is to keep it."""
+        return orjson.dumps(asdict(self)).decode()
+
+
+@dg.sensor(
+    job=refresh,
+    minimum_interval_seconds=INTERVAL_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Refreshes the days that new events touch, a late event's own day included.",
+)
+def new_events(context: dg.SensorEvaluationContext, log: LogResource) -> dg.SensorResult | dg.SkipReason:
+    """Requests the next run unless one is at work."""
+    if is_running(context.instance, refresh.name):
+        return dg.SkipReason("a refresh is running")
+    if is_running(context.instance, retrain.name):
+        return dg.SkipReason("a training is running; what it reads is not replaced meanwhile")
+    again = retried(newest_run(context.instance))
+    if again is not None:
+        return dg.SensorResult(run_requests=[again])
+    cursor = look(Cursor.read(context.cursor), log)
+    if not cursor.waiting:
+        context.update_cursor(cursor.text())
+        return dg.SkipReason(f"nothing new up to offset {cursor.log_offset}")
+    span, *waiting = cursor.waiting
+    request = dg.RunRequest(
+        run_key=f"{refresh.name}-{cursor.log_offset}-{span.first}-{span.last}-{len(waiting)}",
+        partition_key=span.first if span.first == span.last else None,
+        tags={**span_tags(span.first, span.last), UPTO_TAG: str(cursor.log_offset), DAYS_LEFT_TAG: str(len(waiting))},
+    )
+    return dg.SensorResult(run_requests=[request], cursor=Cursor(cursor.log_offset, waiting).text())
+
+
+def look(cursor: Cursor, log: LogResource) -> Cursor:
+    """The cursor with something to do, where there is something new; what waits already is done first."""
+    if cursor.waiting:
+        return cursor
+    with log.session() as session:
+        upto_offset = min(event_log.head(session), cursor.log_offset + MOST_OFFSETS)
+        received, reached = changed_days(session, cursor.log_offset, upto_offset)
+    return Cursor(upto_offset, planned(received, reached, log.settings.first_day))
+
+
+def newest_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    """The newest run that this sensor requested."""
+    mine = dg.RunsFilter(job_name=refresh.name, tags={SENSOR_NAME_TAG: "new_events"})
+    return next(iter(instance.get_runs(mine, limit=1)), None)
+
+
+def retried(run: dg.DagsterRun | None) -> dg.RunRequest | None:
+    """The same run once more, where it failed or was killed and this was not its last attempt."""
+    if run is None or run.status != dg.DagsterRunStatus.FAILURE:
+        return None
+    attempt = int(run.tags.get(ATTEMPT_TAG, "1")) + 1
+    if attempt > MOST_ATTEMPTS:
+        return None
+    tags = {name: value for name, value in run.tags.items() if not name.startswith((".", "dagster/"))}
+    ranged = {name: run.tags[name] for name in RANGE_TAGS if name in run.tags}
+    return dg.RunRequest(
+        run_key=f"{refresh.name}-again-{run.run_id}",
+        partition_key=run.tags.get(PARTITION_NAME_TAG) if not ranged else None,
+        tags={**tags, **ranged, ATTEMPT_TAG: str(attempt)},
+    )

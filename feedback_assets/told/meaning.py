@@ -1,0 +1,49 @@
+"""What the UI is told of enrichment and metrics."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from feedback_assets.presentation import line_plot, markdown_table, point_width_s
+from feedback_loop.learning.metrics import interval
+
+if TYPE_CHECKING:
+    import ibis
+
+SHARES = ("accuracy", "satisfaction", "correction_rate")
+"""The metrics that lie between 0 and 1, which are plotted together."""
+
+
+def uncertainty_told(rows: "ibis.Table") -> Mapping[str, Any]:
+    """How sure the model was where it was right, where it was wrong, and where that is not known."""
+    sums = rows.group_by("correct").agg(
+        rows=rows.count(), confidence=rows.confidence.mean(), entropy=rows.entropy.mean(), margin=rows.margin.mean()
+    )
+    return {"uncertainty": markdown_table(sums.order_by("correct").to_pyarrow().to_pylist())}
+
+
+def metrics_told(rows: "ibis.Table") -> Mapping[str, Any]:
+    """Each metric of each version with its interval, and the shares over event time, all versions together."""
+    keys = ["model_name", "model_version", "metric"]
+    sums = rows.group_by(keys).agg(numerator=rows.numerator.sum(), denominator=rows.denominator.sum()).order_by(keys)
+    table = [_with_interval(row) for row in sums.to_pyarrow().to_pylist()]
+    return {"metrics": markdown_table(table), "over time": line_plot("shares by event time", _lines(rows))}
+
+
+def _lines(rows: "ibis.Table") -> dict[str, list[tuple[Any, float]]]:
+    shares = rows.filter(rows.metric.isin(SHARES), rows.denominator > 0)
+    width = point_width_s(shares, "bucket_start")
+    placed = shares.mutate(place=shares.bucket_start.epoch_seconds() // width).group_by(["metric", "place"])
+    points = placed.agg(
+        start=lambda t: t.bucket_start.min(), up=lambda t: t.numerator.sum(), down=lambda t: t.denominator.sum()
+    ).order_by("metric", "place")
+    lines: dict[str, list[tuple[Any, float]]] = {}
+    for row in points.to_pyarrow().to_pylist():
+        lines.setdefault(row["metric"], []).append((row["start"], float(row["up"] / row["down"])))
+    return lines
+
+
+def _with_interval(row: dict[str, Any]) -> dict[str, Any]:
+    up, down = Decimal(row["numerator"]), Decimal(row["denominator"])
+    low, high = interval(up, down)
+    return {**row, "value": float(up / down) if down else None, "low": low, "high": high}

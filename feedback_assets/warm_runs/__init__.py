@@ -1,0 +1,1 @@
+"""Runs as forks of one warm process: a fresh process imports for seconds, a fork starts in milliseconds."""
