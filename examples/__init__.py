@@ -1,0 +1,1 @@
+"""Examples: apps of other people, on the outside of the house; they speak HTTP."""

@@ -1,0 +1,1 @@
+"""The commands, one a file: each module here exposes `register(app)` and is found by asking the folder."""

@@ -1,0 +1,1 @@
+"""What `feedback demo` does: plays input through a running system, watches the loop close, and reports what it saw."""

@@ -1,0 +1,1 @@
+"""Keeps several processes running on one data directory: claim, start, watch, restart, stop; no rule of the loop."""
