@@ -1,0 +1,162 @@
+"""The door: durable single events and batches, against a route that stores nothing, the obvious route, and bare COPY.
+
+Server, database and load share the machine, so a ratio says more than a figure: cases alternate, the median counts.
+"""
+
+import asyncio
+import itertools
+import secrets
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from sqlmodel import Session
+
+from benchmarks.load import Load, Prepare, closed_loop, open_loop
+from benchmarks.servers import Server, cpu_s, postgres_family, served
+from feedback_ingest import migrate
+from feedback_ingest.keys import create
+from feedback_ingest.postgres import Database, open_database
+from feedback_ingest.settings import Settings
+
+TARGETS = {
+    "receiver": "api.receiver:app",
+    "noop": "benchmarks.apps.noop:app",
+    "naive": "benchmarks.apps.naive:app",
+    "no_log": "benchmarks.apps.no_log:app",
+}
+EVENT = (
+    b'{"feedback_id":"%s","inference_request_id":"req-%d","model_version":"tickets-7","feedback_type":"explicit_rating",'
+    b'"feedback_value":{"score":4,"comment":"%s"},"user_context":{"user_tier":"pro","locale":"de-AT","app":"web"}}'
+)
+COMMENT = b"It answered the first half of my question and left the second one open. " * 5
+TABLES = """
+CREATE TABLE naive (log_offset bigserial PRIMARY KEY, feedback_id uuid UNIQUE, received_at timestamptz, body text);
+CREATE TABLE copied (log_offset bigint PRIMARY KEY, feedback_id uuid UNIQUE, received_at timestamptz, body text);
+"""
+CONNECTIONS, BATCH_CONNECTIONS, BATCH = 256, 8, 100
+
+
+def run(full: bool) -> dict[str, Any]:
+    """All figures; `full` measures each case for longer and more often."""
+    return measure(rounds=7, seconds=6.0) if full else measure(rounds=3, seconds=1.5)
+
+
+def measure(rounds: int, seconds: float) -> dict[str, Any]:
+    """Each case `rounds` times for `seconds`, on a data directory of its own."""
+    with ExitStack() as stack:
+        data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        database = open_database(Settings(data_dir=data_dir, database_url=None))
+        stack.callback(database.close)
+        environment, key = _prepare(database, data_dir)
+        servers = {name: stack.enter_context(served(target, environment)) for name, target in TARGETS.items()}
+        return asyncio.run(_measure(servers, data_dir, database.asyncpg_dsn, key, rounds, seconds))
+
+
+def _prepare(database: Database, data_dir: Path) -> tuple[dict[str, str], str]:
+    migrate.upgrade(database)
+    with Session(database.engine) as session:
+        key = create(session, "default", ["ingest"], datetime.now(UTC), None).key
+        session.connection().exec_driver_sql(TABLES)
+        session.commit()
+    environment = {"FEEDBACK_DATA_DIR": str(data_dir), "BENCHMARK_DSN": database.asyncpg_dsn}
+    return environment, key
+
+
+async def _measure(
+    servers: dict[str, Server], data_dir: Path, dsn: str, key: str, rounds: int, seconds: float
+) -> dict[str, Any]:
+    events = _events()
+    single, batch = _request("/v1/feedback", key, events, 1), _request("/v1/feedback/batch", key, events, BATCH)
+    figures: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for name, server in servers.items():
+            processes = [*server.family(), *postgres_family(data_dir)]
+            before = cpu_s(processes)
+            load = _checked(name, await closed_loop(server.port, single, CONNECTIONS, seconds))
+            figures.setdefault(f"{name}_per_s", []).append(load.per_s)
+            spent = (cpu_s(processes) - before) / len(load.latencies_s) * 1000
+            figures.setdefault(f"{name}_cpu_s_per_1000", []).append(spent)
+        copied = await _copy(dsn, events, seconds)
+        figures.setdefault("copy_events_per_s", []).append(copied)
+        load = _checked("batch", await closed_loop(servers["receiver"].port, batch, BATCH_CONNECTIONS, seconds))
+        figures.setdefault("batch_events_per_s", []).append(load.per_s * BATCH)
+        steady = _checked("steady", await open_loop(servers["receiver"].port, single, 64, 1_000, seconds * 2))
+        figures.setdefault("ack_p99_ms", []).append(steady.percentile_ms(99))
+    return _summary(figures, servers["receiver"].rss_mib())
+
+
+def _summary(figures: dict[str, list[float]], rss_mib: float) -> dict[str, Any]:
+    def ratio(ours: str, theirs: str) -> float:
+        return round(statistics.median(a / b for a, b in zip(figures[ours], figures[theirs], strict=True)), 3)
+
+    return {
+        "single_vs_fastapi_noop": ratio("receiver_per_s", "noop_per_s"),
+        "single_vs_naive": ratio("receiver_per_s", "naive_per_s"),
+        "single_vs_no_log": ratio("receiver_per_s", "no_log_per_s"),
+        "batch_vs_copy": ratio("batch_events_per_s", "copy_events_per_s"),
+        "ack_p99_ms_at_1000": round(statistics.median(figures["ack_p99_ms"]), 1),
+        "cpu_s_per_1000_single": round(statistics.median(figures["receiver_cpu_s_per_1000"]), 4),
+        "rss_mib": round(rss_mib, 1),
+        "figures": {
+            name: {
+                "median": round(statistics.median(values), 4),
+                "spread": round(max(values) - min(values), 4),
+                "rounds": len(values),
+            }
+            for name, values in figures.items()
+        },
+    }
+
+
+def _events() -> Iterator[bytes]:
+    """Events that no run has sent before, about 650 bytes each."""
+    start = secrets.randbits(40)
+    for n in itertools.count(start):
+        yield EVENT % (b"01900000-0000-7000-8000-%012x" % n, n, COMMENT)
+
+
+def _request(path: str, key: str, events: Iterator[bytes], count: int) -> Prepare:
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
+        "Content-Type: application/json\r\nContent-Length: "
+    ).encode()
+
+    def prepare() -> bytes:
+        body = next(events) if count == 1 else b'{"events":[%s]}' % b",".join(itertools.islice(events, count))
+        return head + b"%d\r\n\r\n" % len(body) + body
+
+    return prepare
+
+
+def _checked(name: str, load: Load) -> Load:
+    if load.refused:
+        raise RuntimeError(f"{name}: {load.refused} requests were not answered with 201")
+    return load
+
+
+async def _copy(dsn: str, events: Iterator[bytes], seconds: float) -> float:
+    """Bare COPY in transactions of one batch each, from rows made beforehand: the limit a batch is held against."""
+    connection: Any = await asyncpg.connect(dsn)
+    offset = await connection.fetchval("SELECT coalesce(max(log_offset), 0) + 1 FROM copied")
+    now = datetime.now(UTC)
+    texts = [event.decode() for event in itertools.islice(events, BATCH)]
+    base, done = secrets.randbits(120), 0
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        rows = [(offset + done + n, _uuid(base + done + n), now, text) for n, text in enumerate(texts)]
+        await connection.copy_records_to_table("copied", records=rows)
+        done += BATCH
+    rate = done / (time.perf_counter() - began)
+    await connection.close()
+    return rate
+
+
+def _uuid(number: int) -> str:
+    return f"{number:032x}"
