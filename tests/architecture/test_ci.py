@@ -1,0 +1,89 @@
+"""CI runs what a person runs, and there a skipped test is a failed one."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.tree import ROOT
+
+SKIPPING = {
+    "in the test": "import pytest\ndef test_it():\n    pytest.skip('no browser')\n",
+    "by a mark": "import pytest\n@pytest.mark.skipif(True, reason='no browser')\ndef test_it():\n    pass\n",
+    "while collected": "import pytest\npytest.skip('no browser', allow_module_level=True)\n",
+}
+VERBS = ("setup", "demo", "up", "test", "check", "bench", "chaos", "docs")
+
+
+def _run(folder: Path, program: str, ci: str) -> subprocess.CompletedProcess[str]:
+    (folder / "test_it.py").write_text(program, encoding="utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.plugins.ci_skips",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        str(folder),
+    ]
+    environment = {**os.environ, "CI": ci, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("way", SKIPPING)
+def test_a_skip_is_a_failure_in_ci(way: str, tmp_path: Path) -> None:
+    """Whatever way a test skips itself, CI is red and says the test's own reason."""
+    answer = _run(tmp_path, SKIPPING[way], ci="true")
+
+    assert answer.returncode != 0
+    assert "no browser" in answer.stdout
+    assert "counts as a failure" in answer.stdout
+
+
+@pytest.mark.parametrize("way", SKIPPING)
+def test_a_skip_is_a_skip_elsewhere(way: str, tmp_path: Path) -> None:
+    """On a person's machine what is absent is skipped, and the run is not red."""
+    answer = _run(tmp_path, SKIPPING[way], ci="")
+
+    assert answer.returncode in (0, 5)
+    assert "1 skipped" in answer.stdout
+
+
+def test_an_expected_failure_stays_expected_in_ci(tmp_path: Path) -> None:
+    """`xfail` is reported as a skip by pytest, and is none."""
+    answer = _run(tmp_path, "import pytest\n@pytest.mark.xfail\ndef test_it():\n    assert False\n", ci="true")
+
+    assert answer.returncode == 0
+    assert "1 xfailed" in answer.stdout
+
+
+def test_make_lists_the_verbs() -> None:
+    """`make` alone installs nothing and names every verb with a sentence."""
+    answer = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, timeout=30)
+
+    assert answer.returncode == 0
+    assert set(VERBS) <= set(re.findall(r"^  (\w+)\s+\S", answer.stdout, re.MULTILINE))
+
+
+def test_ci_runs_make_check() -> None:
+    """There is no second list of checks: .ci/run is executable and ends in `make check`."""
+    script = ROOT / ".ci" / "run"
+
+    assert os.access(script, os.X_OK)
+    assert script.read_text(encoding="utf-8").splitlines()[-1].endswith("make check")
+
+
+def test_the_pinned_uv_is_the_same_everywhere() -> None:
+    """The Makefile and the Dockerfile install one version of uv."""
+    makefile = re.search(r"^UV_VERSION := (\S+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    dockerfile = re.search(r"uv==(\S+)", (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8"))
+
+    assert makefile is not None
+    assert dockerfile is not None
+    assert makefile[1] == dockerfile[1]

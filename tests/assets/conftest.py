@@ -1,0 +1,34 @@
+"""Fixtures of the graph's tests: a world with a database, a lake and a Dagster of its own."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from sqlalchemy import text
+
+from feedback_ingest.postgres import Database
+from tests.assets.world import World
+
+
+@pytest.fixture
+def database(server: Database) -> Iterator[Database]:
+    """A fresh, migrated database for each test: offsets start at 1."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = Database(server._url.set(database="postgres"))
+    with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE feedback'))
+    fresh = Database(server._url.set(database=name))
+    yield fresh
+    fresh.close()
+    with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    admin.close()
+
+
+@pytest.fixture
+def world(database: Database, tmp_path: Path) -> Iterator[World]:
+    """A world without events."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield World(database, tmp_path, instance)

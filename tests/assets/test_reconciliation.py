@@ -1,0 +1,99 @@
+"""The stream's live numbers against the log's: equal to the last digit, or a red check."""
+
+import pytest
+from sqlalchemy import text
+
+from feedback_assets.checks import live
+from feedback_loop.stream.process import catch_up
+from tests.assets.world import DAY, NEXT_DAY, World, checks
+
+CHECKS = ("live_attribution_is_the_logs", "live_metrics_are_the_logs")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits for a stream that will not come."""
+    monkeypatch.setattr(live, "WAIT_S", 0.3)
+
+
+def _eventful(world: World) -> None:
+    """Attributed, pending, mismatched, undone, edited and quarantined feedback, late and early."""
+    world.live(30, right=0.8)
+    first = world.say("live-digits-0001-0-1", "explicit_rating", value={"score": 4}, user_context={"user_id": "p_1"})
+    world.say("live-digits-0001-0-1", "retraction", value={"retracts": first}, user_context={"user_id": "p_1"})
+    second = world.say("live-digits-0001-0-2", "explicit_binary", value={"positive": True})
+    world.say("live-digits-0001-0-2", "explicit_binary", value={"positive": False}, supersedes=second)
+    world.say("live-digits-0001-0-3", model_version="another")
+    world.say("live-digits-0001-0-4", "explicit_correction", value={"corrected_label": "banana"})
+    world.say("never", received=DAY)
+    world.say("late", received=DAY)
+    world.infer("late", received=NEXT_DAY)
+
+
+def _red(world: World) -> set[str]:
+    result = world.refresh(DAY, NEXT_DAY, checked=True)
+    assert result.success
+    return {name for name in CHECKS if not checks(result)[name].passed}
+
+
+def test_live_numbers_are_the_logs(world: World) -> None:
+    """After all kinds of events the stream and the graph say the same of every row and every bucket."""
+    _eventful(world)
+    catch_up(world.database, world.log.settings)
+
+    result = world.refresh(DAY, NEXT_DAY, checked=True)
+
+    found = {name: checks(result)[name] for name in CHECKS}
+    assert all(each.passed for each in found.values())
+    assert found["live_attribution_is_the_logs"].metadata["compared"].value >= 36
+    assert found["live_metrics_are_the_logs"].metadata["compared"].value >= 10
+
+
+@pytest.mark.parametrize(
+    ("planted", "red"),
+    [
+        ("UPDATE live_metrics SET numerator = numerator + 0.000001 WHERE metric = 'accuracy'", CHECKS[1]),
+        ("DELETE FROM live_metrics WHERE metric = 'volume'", CHECKS[1]),
+        (
+            'UPDATE attribution_changes SET after = after || \'{"state": "pending"}\' WHERE feedback_offset = 2',
+            CHECKS[0],
+        ),
+        ("DELETE FROM attribution_changes WHERE feedback_offset = 2", CHECKS[0]),
+    ],
+)
+def test_a_planted_difference_turns_its_check_red(world: World, planted: str, red: str) -> None:
+    """One digit, one row, one state: each is found by its own check."""
+    _eventful(world)
+    catch_up(world.database, world.log.settings)
+
+    with world.database.engine.begin() as connection:
+        connection.execute(text(planted))
+
+    assert _red(world) == {red}
+
+
+def test_only_changes_up_to_the_runs_offset_are_folded(world: World) -> None:
+    """A stream that is ahead of the run is compared as it was at the run's offset."""
+    world.say("a")
+    upto = world.head()
+    world.infer("a")
+    catch_up(world.database, world.log.settings)
+
+    result = world.refresh(upto=upto, checked=True)
+
+    assert [row["state"] for row in world.rows("attributed_feedback", DAY)] == ["pending"]
+    assert checks(result)["live_attribution_is_the_logs"].passed
+
+
+def test_a_stream_that_stands_still_is_a_warning(world: World) -> None:
+    """Where the stream has not come as far as the run nothing is compared, and the check says so."""
+    world.live(5, right=1.0)
+    catch_up(world.database, world.log.settings)
+    world.say("live-digits-0001-0-1")
+
+    result = world.refresh(checked=True)
+
+    found = checks(result)["live_metrics_are_the_logs"]
+    assert not found.passed
+    assert found.severity.value == "WARN"
+    assert found.metadata["note"].value == "the stream is at 10, not at 11"

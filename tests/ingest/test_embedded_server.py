@@ -1,0 +1,60 @@
+"""The data directory's own PostgreSQL shares nothing with other users, and survives how the last one ended."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from feedback_ingest.dead_postmaster import bury
+from feedback_ingest.postgres import open_database
+from feedback_ingest.settings import Settings
+
+
+@pytest.fixture
+def zombie() -> Iterator[int]:
+    """Pid of a process that ended and that nobody has reaped."""
+    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    ends_at = time.monotonic() + 10
+    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE and time.monotonic() < ends_at:
+        time.sleep(0.01)
+    yield process.pid
+    process.wait()
+
+
+def _lock_files(folder: Path, pid: int) -> list[Path]:
+    """What a postmaster with this pid writes: its pid file and the lock of its socket."""
+    files = [folder / "postmaster.pid", folder / ".s.PGSQL.5432.lock"]
+    files[0].write_text(f"{pid}\n{folder}\n1700000000\n5432\n{folder}\n\n  1  2\nready   \n")
+    files[1].write_text(f"{pid}\n")
+    return files
+
+
+def test_locks_of_a_dead_postmaster_are_removed(tmp_path: Path, zombie: int) -> None:
+    """A zombie answers to signals, but holds nothing: a new server can start."""
+    files = _lock_files(tmp_path, zombie)
+
+    bury(tmp_path)
+
+    assert not any(path.exists() for path in files)
+
+
+def test_locks_of_a_running_postmaster_stay(tmp_path: Path) -> None:
+    """A process that lives keeps its locks."""
+    files = _lock_files(tmp_path, os.getpid())
+
+    bury(tmp_path)
+
+    assert all(path.exists() for path in files)
+
+
+def test_nothing_is_shared_between_data_directories(tmp_path: Path) -> None:
+    """The lock that orders starts lies beside the server, where another user's file cannot stand in the way."""
+    database = open_database(Settings(data_dir=tmp_path, database_url=None))
+    database.close()
+
+    assert (tmp_path / "postgres.lock").exists()

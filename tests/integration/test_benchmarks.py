@@ -1,0 +1,43 @@
+"""`make bench` measures: the figures of a very short run are all there, under the names they always have."""
+
+from importlib import import_module
+
+import pytest
+
+from benchmarks import ingest, stream
+from benchmarks.__main__ import names
+
+
+@pytest.mark.slow
+def test_the_ingest_measurement_gives_every_figure() -> None:
+    """One short round on real servers: every ratio is positive and every figure says its median, spread and rounds."""
+    result = ingest.measure(rounds=1, seconds=0.3)
+
+    figures = result.pop("figures")
+
+    assert set(result) == {
+        "single_vs_fastapi_noop", "single_vs_naive", "single_vs_no_log", "batch_vs_copy", "ack_p99_ms_at_1000",
+        "cpu_s_per_1000_single", "rss_mib",
+    }  # fmt: skip
+    assert all(value > 0 for value in result.values())
+    assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
+
+
+@pytest.mark.slow
+def test_the_stream_measurement_gives_every_figure() -> None:
+    """One short round on real processes: every figure is positive and says its median, spread and rounds."""
+    result = stream.measure(rounds=1, seconds=0.5, backlog=2_000)
+
+    figures = result.pop("figures")
+
+    assert set(result) == {"queue_p50_ms", "queue_p99_ms", "catch_up_events_s"}
+    assert all(value > 0 for value in result.values())
+    assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
+
+
+def test_every_measurement_can_be_named() -> None:
+    """Whatever the command offers as a measurement has a function `run`."""
+    runs = [getattr(import_module(f"benchmarks.{name}"), "run", None) for name in names()]
+
+    assert runs
+    assert all(callable(run) for run in runs)

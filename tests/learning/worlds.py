@@ -1,0 +1,141 @@
+"""Small worlds for the tests of learning: log rows as clients make them, and a reader that follows them one by one."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import ibis
+import pyarrow as pa
+
+from feedback_ingest.log import LogRow
+from feedback_loop.learning import metrics
+from feedback_loop.learning.attribution import attribute, attributed, undoes
+from feedback_loop.learning.datasets import labeled_set
+from feedback_loop.learning.enrichers import enriched
+from feedback_loop.learning.rows import feedback_row, inference_row
+from feedback_loop.learning.schemas import FEEDBACK_SCHEMA, INFERENCE_SCHEMA
+
+SHARE = 0.2
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@cache
+def engine() -> Any:
+    """DuckDB in a session whose time zone is not UTC, because nothing may depend on it."""
+    connection = ibis.duckdb.connect()
+    connection.raw_sql("SET TimeZone = 'America/New_York'")
+    return connection
+
+
+def found(expression: ibis.Table) -> list[dict[str, Any]]:
+    """The rows of `expression`."""
+    return engine().to_pyarrow(expression).to_pylist()
+
+
+def feedback_table(rows: Iterable[dict[str, Any]]) -> ibis.Table:
+    """Rows of FEEDBACK_SCHEMA as a table."""
+    return ibis.memtable(pa.Table.from_pylist(list(rows), schema=FEEDBACK_SCHEMA))
+
+
+def inference_table(rows: Iterable[dict[str, Any]]) -> ibis.Table:
+    """Rows of INFERENCE_SCHEMA as a table."""
+    return ibis.memtable(pa.Table.from_pylist(list(rows), schema=INFERENCE_SCHEMA))
+
+
+def labels_of(feedback: ibis.Table, inferences: ibis.Table) -> ibis.Table:
+    """The labelled set of these tables, with a fifth of it golden."""
+    return labeled_set(enriched(attributed(feedback, inferences), inferences), SHARE)
+
+
+class Prepared:
+    """An expression over a feedback and an inference table, compiled once and asked often."""
+
+    def __init__(self, build: Callable[[ibis.Table, ibis.Table], ibis.Table]) -> None:
+        feedback = ibis.table(ibis.Schema.from_pyarrow(FEEDBACK_SCHEMA), name="feedback")
+        inferences = ibis.table(ibis.Schema.from_pyarrow(INFERENCE_SCHEMA), name="inferences")
+        self._sql = str(ibis.to_sql(build(feedback, inferences), dialect="duckdb"))
+
+    def __call__(
+        self, feedback: Iterable[dict[str, Any]], inferences: Iterable[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """The rows of the expression over these rows."""
+        connection = engine().con
+        connection.register("feedback", pa.Table.from_pylist(list(feedback), schema=FEEDBACK_SCHEMA))
+        connection.register("inferences", pa.Table.from_pylist(list(inferences), schema=INFERENCE_SCHEMA))
+        return connection.sql(self._sql).to_arrow_table().to_pylist()
+
+
+def given(feedback_type: str, value: dict[str, Any], feedback_id: str = "f1", **body: Any) -> LogRow:
+    """A feedback as the log holds it, at offset 1 of project 1 unless moved by `at`."""
+    sent = {"inference_request_id": "r1", "model_version": "v1", "feedback_type": feedback_type}
+    return LogRow(1, 1, "feedback", feedback_id, NOON, NOON, sent | {"feedback_value": value} | body)
+
+
+def answered(content: Any, request: str = "r1", **body: Any) -> LogRow:
+    """An inference as the log holds it, with one output of `content`."""
+    sent = {"inference_request_id": request, "model_version": "v1", "inputs": {"x": 1}}
+    outputs = [{"output_id": "A", "content": content}]
+    return LogRow(1, 1, "inference", request, NOON, NOON, sent | {"outputs": outputs} | body)
+
+
+def at(row: LogRow, offset: int, project_id: int = 1, seconds: float = 0.0) -> LogRow:
+    """The same fact at another place of the log, `seconds` after noon."""
+    moment = NOON + timedelta(seconds=seconds)
+    return LogRow(offset, project_id, row.kind, row.id, moment, moment, row.body)
+
+
+def logged(rows: Sequence[LogRow], project_id: int = 1, start: int = 1) -> list[LogRow]:
+    """The facts in this order of arrival, as one project's log from offset `start`; their event times stay."""
+    return [
+        LogRow(start + place, project_id, row.kind, row.id, row.occurred_at, row.received_at, row.body)
+        for place, row in enumerate(rows)
+    ]
+
+
+class Follower:
+    """Reads the log one fact at a time, as the stream does: states, and metrics kept by changes alone."""
+
+    def __init__(self, bucket_s: int = 10) -> None:
+        self.feedback: dict[tuple[int, str], dict[str, Any]] = {}
+        self.inferences: dict[tuple[int, str], dict[str, Any]] = {}
+        self.states: dict[tuple[int, str], dict[str, Any]] = {}
+        self.sums: dict[tuple[Any, ...], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+        self.bucket_s = bucket_s
+
+    def follow(self, rows: Iterable[LogRow]) -> "Follower":
+        """Takes each row in turn."""
+        for row in rows:
+            if (inference := inference_row(row)) is not None:
+                self.inferences[row.project_id, row.id] = inference
+                self._add(metrics.inference_contributions(inference, self.bucket_s), 1)
+                touched = [f for f in self.feedback.values() if f["inference_request_id"] == row.id]
+            elif (feedback := feedback_row(row)) is not None:
+                self.feedback[row.project_id, row.id] = feedback
+                target = self.feedback.get((row.project_id, feedback["target_feedback_id"]))
+                touched = [feedback] if target is None else [feedback, target]
+            for each in touched:
+                self._attribute(each)
+        return self
+
+    def _attribute(self, feedback: dict[str, Any]) -> None:
+        key = (feedback["project_id"], feedback["feedback_id"])
+        inference = self.inferences.get((feedback["project_id"], feedback["inference_request_id"]))
+        undone = any(undoes(other, feedback) for other in self.feedback.values())
+        after = feedback | attribute(feedback, inference)._asdict() | {"is_undone": undone}
+        if key in self.states:
+            self._add(metrics.contributions(self.states[key], self.bucket_s), -1)
+        self._add(metrics.contributions(after, self.bucket_s), 1)
+        self.states[key] = after
+
+    def _add(self, added: list[metrics.Contribution], sign: int) -> None:
+        for each in added:
+            key = (each.project_id, each.model_name, each.model_version, each.metric, each.bucket_start)
+            self.sums[key][0] += sign * each.numerator
+            self.sums[key][1] += sign * each.denominator
+
+    def metrics(self) -> dict[tuple[Any, ...], tuple[Decimal, Decimal]]:
+        """What the live metrics are, by key; a sum that fell to 0/0 is absent."""
+        return {key: (up, down) for key, (up, down) in self.sums.items() if up or down}

@@ -1,0 +1,125 @@
+"""Events for the stream's tests, and what its tables hold afterwards."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel import Session
+
+from feedback_ingest import log
+from feedback_ingest.canonical import Pepper
+from feedback_ingest.clock import monotonic_s, utc_now
+from feedback_ingest.log import Fact
+from feedback_ingest.postgres import Database
+from feedback_loop.stream.status import status
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def inference(name: str, answer: Any = 3, version: str = "m1", second: int = 0) -> Fact:
+    """An answered inference of the model `digits`."""
+    body = {
+        "inference_request_id": name,
+        "model_name": "digits",
+        "model_version": version,
+        "inputs": {"pixels": [0, 1]},
+        "outputs": [{"output_id": "A", "content": {"label": answer}, "probabilities": [0.9, 0.1]}],
+    }
+    return Fact(1, "inference", name, body, NOON + timedelta(seconds=second))
+
+
+def feedback(name: str, about: str, kind: str, value: dict[str, Any], second: int = 0, **fields: Any) -> Fact:
+    """A feedback event of one person."""
+    body = {
+        "inference_request_id": about,
+        "model_version": "m1",
+        "feedback_type": kind,
+        "feedback_value": value,
+        "user_context": {"user_id": "p_1"},
+    }
+    return Fact(1, "feedback", name, body | fields, NOON + timedelta(seconds=second))
+
+
+def truth(name: str, about: str, label: Any, second: int = 0, **fields: Any) -> Fact:
+    """A ground truth event."""
+    return feedback(name, about, "ground_truth", {"label": label}, second, **fields)
+
+
+def append(database: Database, pepper: Pepper, *facts: Fact) -> None:
+    """Commits the facts in this order."""
+    with Session(database.engine) as session:
+        log.append(session, facts, utc_now(), pepper)
+        session.commit()
+
+
+WIPE = """
+ALTER TABLE staging.feedback_events DISABLE TRIGGER append_only;
+DELETE FROM staging.feedback_events; DELETE FROM staging.event_keys; DELETE FROM live_inferences;
+DELETE FROM live_feedback; DELETE FROM live_metrics; DELETE FROM attribution_changes; DELETE FROM alerts;
+DELETE FROM training_examples; DELETE FROM dead_letters; DELETE FROM consumer_positions;
+UPDATE staging.log_head SET next_offset = 1
+"""
+
+
+def wipe(database: Database) -> None:
+    """Empties the log and everything read from it; only a test may, and only by dropping the guard."""
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(WIPE)
+
+
+WITHOUT_ORDER = {
+    "live_feedback": "project_id, feedback_id, inference_request_id, state, model_name, label, correct, is_undone",
+    "live_metrics": "project_id, model_name, model_version, metric, bucket_start, numerator, denominator",
+    "training_examples": "project_id, feedback_id, model_name, label, reward, weight, example",
+}
+
+
+def tables(database: Database) -> dict[str, list[Any]]:
+    """What the live tables say, without the offsets that tell the order of arrival."""
+    with Session(database.engine) as session:
+        return {
+            table: [
+                tuple(row) for row in session.execute(text(f"SELECT {columns} FROM {table} ORDER BY 1, 2, 3, 4, 5"))
+            ]
+            for table, columns in WITHOUT_ORDER.items()
+        }
+
+
+def recount(database: Database, bucket_s: int) -> list[Any]:
+    """The rolling metrics counted from the log alone, by the batch driver's expressions in DuckDB."""
+    import ibis
+    import pyarrow as pa
+
+    from feedback_loop.learning.attribution import attributed
+    from feedback_loop.learning.metrics import metrics_table
+    from feedback_loop.learning.rows import feedback_row, inference_row
+    from feedback_loop.learning.schemas import FEEDBACK_SCHEMA, INFERENCE_SCHEMA
+
+    with Session(database.engine) as session:
+        rows = log.read(session, 0, 1_000_000)
+    said = [row for row in map(feedback_row, rows) if row is not None]
+    answered = [row for row in map(inference_row, rows) if row is not None]
+    about = ibis.memtable(pa.Table.from_pylist(said, FEEDBACK_SCHEMA))
+    given = ibis.memtable(pa.Table.from_pylist(answered, INFERENCE_SCHEMA))
+    counted = metrics_table(attributed(about, given), given, bucket_s).to_pyarrow().to_pylist()
+    columns = [name.strip() for name in WITHOUT_ORDER["live_metrics"].split(",")]
+    return sorted(tuple(row[name] for name in columns) for row in counted)
+
+
+def position(database: Database) -> int:
+    """Where the stream stands."""
+    with Session(database.engine) as session:
+        return status(session).log_offset
+
+
+def pairs(first: int, count: int) -> list[Any]:
+    """Inferences with their truths, a second apart."""
+    numbered = range(first, first + count)
+    return [fact for n in numbered for fact in (inference(f"i{n}", second=n), truth(f"t{n}", f"i{n}", n % 5, second=n))]
+
+
+def wait_for_position(database: Database, at_least: int, within_s: float = 20) -> None:
+    """Returns once the stream has got there."""
+    until_s = monotonic_s() + within_s
+    while position(database) < at_least:
+        assert monotonic_s() < until_s, f"the stream stands at {position(database)}, not {at_least}"
