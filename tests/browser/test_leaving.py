@@ -73,7 +73,8 @@ def test_an_answer_given_offline_survives_the_page(
     context.set_offline(False)
 
     following = show(inference_request_id="req-2")
-    wait_for(lambda: len(api.events()) == 1, 10, "the answer that the page before has left")
+    # At once where the browser wrote the closing page's last words; else when its lease of 30 s has run out.
+    wait_for(lambda: len(api.events()) == 1, 60, "the answer that the page before has left")
     until(following, "!Object.keys(localStorage).some((name) => name.includes(':event:'))")
 
     assert [event["inference_request_id"] for event in api.events()] == ["req-1"]
