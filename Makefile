@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Two at a time, a file's tests in one process; each process has a Postgres of its own.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 
 # Nothing is written outside this folder: uv, its cache and the environment are thrown away with it.
 export UV_CACHE_DIR ?= $(CURDIR)/.uv/cache
@@ -32,10 +34,10 @@ up: setup ## run API, stream, Dagster and an embedded Postgres until Ctrl-C
 	@$(BIN)/feedback up $(ARGS)
 
 test: setup ## run the tests, the loop itself included
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: setup lint ## what CI runs: linters, types, layers, tests
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 bench: setup ## measure; ARGS="ingest --json" chooses what
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -99,11 +99,12 @@ def test_a_dataset_can_be_looked_at(demo: DemoRun) -> None:
     assert Path(demo.report["links"]["dataset"]).exists()
 
 
-@pytest.mark.parametrize("fault", ["sensor_off", "gate_inverted"])
-def test_a_planted_fault_is_noticed(tmp_path: Path, fault: str) -> None:
+@pytest.mark.parametrize(("fault", "deadline_s", "retrains"), [("sensor_off", 15, False), ("gate_inverted", 45, True)])
+def test_a_planted_fault_is_noticed(tmp_path: Path, fault: str, deadline_s: int, retrains: bool) -> None:
     """With the sensor off, or the gate inverted, the same demo fails and says what did not happen."""
-    run = run_demo(tmp_path, "--quick", "--deadline", "45", planted=fault)
+    run = run_demo(tmp_path, "--quick", "--deadline", str(deadline_s), planted=fault)
 
     assert run.exit_code == 1, run.output
     assert "no new champion was served" in " ".join(run.report["failures"])
     assert run.report["champion"]["after"] == run.report["champion"]["before"]
+    assert bool(run.report["dagster_runs"]["started_by_sensor"]) is retrains

@@ -18,7 +18,7 @@ def database(server: Database) -> Iterator[Database]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     admin = Database(server._url.set(database="postgres"))
     with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE feedback'))
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE pristine'))
     fresh = Database(server._url.set(database=name))
     yield fresh
     fresh.close()
