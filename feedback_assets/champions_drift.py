@@ -8,7 +8,7 @@ from feedback_assets import facts
 from feedback_ingest.log import LogRow
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.datasets import Recipe, training_rows
-from feedback_loop.learning.drift import DriftReport, first_and_newest, held_to, of_model, report, window
+from feedback_loop.learning.drift import DriftReport, Learnt, first_and_newest, held_to, of_model, report, window
 from feedback_loop.learning.rows import json_text
 
 if TYPE_CHECKING:
@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+SAMPLED_ROWS = 1_000
+"""About so many rows stand for what a champion learnt from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reign:
-    """One version's time as champion, and how it did on the golden rows when it was promoted, where that is known."""
+    """One version's time as champion; how it did on the golden rows when promoted, and its dataset, where known."""
 
     model_version: str
     accuracy: float | None = None
     rows: int | None = None
+    dataset_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,12 @@ def incumbents(inferences: "ibis.Table", promotions: Sequence[LogRow]) -> list[I
 
 def _reign(body: Mapping[str, Any]) -> Reign:
     evaluation = body.get("evaluation", {})
-    return Reign(body["model_version"], evaluation.get("recent_accuracy"), evaluation.get("recent_rows"))
+    return Reign(
+        body["model_version"],
+        evaluation.get("recent_accuracy"),
+        evaluation.get("recent_rows"),
+        body.get("dataset_version"),
+    )
 
 
 def standard(
@@ -86,8 +96,14 @@ def first_windows(labeled: "ibis.Table", project_id: int, model_name: str, size:
     return {row["model_version"]: (row["labelled"], row["right"]) for row in sums.to_pyarrow().to_pylist()}
 
 
-def drift_of(incumbent: Incumbent, labeled: "ibis.Table", inferences: "ibis.Table", settings: Settings) -> DriftReport:
-    """Compares the newest answers and inputs of the version in service with its first ones."""
+def drift_of(
+    incumbent: Incumbent,
+    labeled: "ibis.Table",
+    inferences: "ibis.Table",
+    datasets: Sequence[LogRow],
+    settings: Settings,
+) -> DriftReport:
+    """Compares the newest answers and inputs of the version in service with its first ones and what it learnt from."""
     named = (incumbent.project_id, incumbent.model_name)
     accuracy, rows = standard(
         incumbent.reigns, first_windows(labeled, *named, settings.drift_labels), settings.drift_labels
@@ -99,7 +115,27 @@ def drift_of(incumbent: Incumbent, labeled: "ibis.Table", inferences: "ibis.Tabl
         window(answers.select("correct").to_pyarrow().to_pylist(), inputs.inputs.to_pyarrow().to_pylist())
         for answers, inputs in zip(judged, asked, strict=True)
     )
-    return report(reference, recent, accuracy, rows or None)
+    learnt = learnt_by(incumbent, labeled, datasets, settings)
+    return report(reference, recent, accuracy, rows or None, learnt=learnt)
+
+
+def learnt_by(
+    incumbent: Incumbent, labeled: "ibis.Table", datasets: Sequence[LogRow], settings: Settings
+) -> Learnt | None:
+    """The dataset of the version in service, made again from the labels up to its offset; None where none is known."""
+    import ibis
+
+    mine = facts.of_model(datasets, incumbent.project_id, incumbent.model_name)
+    version = incumbent.reigns[-1].dataset_version
+    dataset = next((fact.body for fact in reversed(mine) if fact.body["dataset_version"] == version), None)
+    if dataset is None:
+        return None
+    recipe = Recipe(incumbent.project_id, incumbent.model_name, settings.training_rows, settings.golden_share)
+    rows = training_rows(labeled.filter(labeled.feedback_offset <= dataset["log_offset"]), recipe)
+    step = max(dataset["rows"] // SAMPLED_ROWS, 1)
+    placed = rows.mutate(place=ibis.row_number().over(order_by=rows.feedback_offset))
+    sample = placed.filter(placed.place % step == 0).inputs.to_pyarrow().to_pylist()
+    return Learnt(dataset["rows"], window([], sample))
 
 
 def new_labels(incumbent: Incumbent, labeled: "ibis.Table", datasets: Sequence[LogRow], settings: Settings) -> int:
@@ -126,7 +162,7 @@ def reports(
     known = inferences.filter(inferences.log_offset <= upto_offset)
     rows = []
     for incumbent in incumbents(known, promotions):
-        found = drift_of(incumbent, labeled, known, settings)
+        found = drift_of(incumbent, labeled, known, datasets, settings)
         told = {"new_labels": new_labels(incumbent, labeled, datasets, settings), "upto_offset": upto_offset}
         rows.append({**_named(incumbent), **_flat(found), **told})
     return pa.Table.from_pylist(rows, _schema())
@@ -149,6 +185,7 @@ def _flat(found: DriftReport) -> dict[str, Any]:
         "samples": found.samples,
         "accuracy_suffers": found.accuracy_suffers,
         "inputs_moved": found.inputs_moved,
+        "outgrown_rows": found.outgrown_rows,
         "per_feature": json_text([feature._asdict() for feature in found.per_feature]),
     }
 
@@ -167,6 +204,7 @@ def _schema() -> "pa.Schema":
             pa.field("samples", pa.int64()),
             pa.field("accuracy_suffers", pa.bool_()),
             pa.field("inputs_moved", pa.bool_()),
+            pa.field("outgrown_rows", pa.int64()),
             pa.field("per_feature", pa.string()),
             pa.field("new_labels", pa.int64()),
             pa.field("upto_offset", pa.int64()),

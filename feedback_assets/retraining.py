@@ -55,6 +55,7 @@ def report_of(found: Mapping[str, Any]) -> DriftReport:
         found["samples"],
         found["accuracy_suffers"],
         found["inputs_moved"],
+        found.get("outgrown_rows"),
     )
 
 

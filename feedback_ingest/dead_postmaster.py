@@ -10,21 +10,19 @@ from feedback_ingest.errors import DatabaseUnavailable
 DEADLINE_S = 10.0
 
 
-def bury(folder: Path) -> None:
-    """Makes room for a new server where the last one in `folder` is dead but its pid still counts as taken.
+def bury(folder: Path) -> bool:
+    """Makes room for a new server where the last one in `folder` is dead; says whether it was.
 
     A zombie answers to signals, so both the wheel and PostgreSQL would believe it; where process 1 reaps nobody, for
     ever. The lock files go only after the last backend has gone. Raises DatabaseUnavailable when one stays.
     """
-    import psutil
-
     pid_file = folder / "postmaster.pid"
     try:
         pid, _, _, port, socket_folder, *_ = pid_file.read_text().splitlines()
-        if psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE:
-            return
-    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
-        return
+        if _is_alive(int(pid)):
+            return False
+    except (FileNotFoundError, ValueError):
+        return False
     ends_at = monotonic_s() + DEADLINE_S
     while _has_backends(folder):
         if monotonic_s() > ends_at:
@@ -32,6 +30,16 @@ def bury(folder: Path) -> None:
         time.sleep(0.05)
     (Path(socket_folder) / f".s.PGSQL.{port}.lock").unlink(missing_ok=True)
     pid_file.unlink(missing_ok=True)
+    return True
+
+
+def _is_alive(pid: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _has_backends(folder: Path) -> bool:

@@ -65,6 +65,24 @@ class Database:
         except OperationalError as error:
             raise DatabaseUnavailable() from error
 
+    def revive(self) -> bool:
+        """Starts the data directory's own server again where it was killed; says whether it was.
+
+        A server that was given by its address is nobody's here. Raises DatabaseUnavailable when it does not start.
+        """
+        if self._server is None:
+            return False
+        with self._server._lock:
+            if not bury(self._server.pgdata):
+                return False
+            try:
+                self._server.ensure_postgres_running()
+            except Exception as error:
+                raise DatabaseUnavailable(
+                    f"the embedded PostgreSQL did not start again; its log is {self._server.log}"
+                ) from error
+        return True
+
     def close(self) -> None:
         """Gives the connections back; the embedded server stops when the last process that uses it ends."""
         if "engine" in self.__dict__:

@@ -162,8 +162,10 @@ class DigitsDemo:
         """On the unseen images: first model by the old scanner, first and last model by the new one."""
         measured = self.measured or {}
         first, last = measured.get(self.first.model_version, {}), measured.get(next(reversed(self.serving), ""), {})
-        after = last.get("new_scanner" if self.options.has_drift else "old_scanner")
-        return {"before": first.get("old_scanner"), "drifted": first.get("new_scanner"), "after": after}
+        before = first.get("old_scanner")
+        if not self.options.has_drift:
+            return {"before": before, "drifted": None, "after": last.get("old_scanner")}
+        return {"before": before, "drifted": first.get("new_scanner"), "after": last.get("new_scanner")}
 
     def _report(self, dagster: DagsterRuns, failures: list[str]) -> Report:
         database, first = self.system.database, self.observer.first_offset

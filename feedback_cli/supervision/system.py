@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from feedback_cli.supervision import data_directory, processes
 from feedback_cli.supervision.child import ChildSpec
+from feedback_cli.supervision.database_guard import guarded
 from feedback_cli.supervision.leftovers import stop_leftovers
 from feedback_cli.supervision.processes import Addresses
 from feedback_cli.supervision.supervisor import Supervisor
@@ -54,8 +55,9 @@ def running(settings: Settings, parts: Parts, say: Say, stop: threading.Event) -
             specs = parts(variables, addresses)
             supervisor = Supervisor(specs, settings.data_dir / "logs", say, _recorder(settings, addresses, specs))
             try:
-                supervisor.start(START_DEADLINE_S, stop)
-                yield System(settings, database, addresses, supervisor, variables)
+                with guarded(database, say):
+                    supervisor.start(START_DEADLINE_S, stop)
+                    yield System(settings, database, addresses, supervisor, variables)
             finally:
                 supervisor.stop()
                 data_directory.write_state(settings.data_dir, {})

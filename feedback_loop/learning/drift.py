@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from feedback_loop.learning.drift_detectors import FeatureDrift, Finding, Thresholds, Window, collect
+from feedback_loop.learning.drift_detectors.input_shift import InputShift
 from feedback_loop.learning.features import flatten_text
 
 if TYPE_CHECKING:
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
 
 CONCESSION = 0.05
 """How much less than its predecessor a champion may be held to: a harder world ends the retrainings after a few."""
+
+
+class Learnt(NamedTuple):
+    """What a champion was trained on: how many rows, and the inputs of a sample of them."""
+
+    rows: int
+    sample: Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,8 @@ class DriftReport:
     accuracy_suffers: bool
     """Accuracy fell, perhaps not enough to be drift by itself."""
     inputs_moved: bool
+    outgrown_rows: int | None = None
+    """How many rows the champion learnt from, where it is asked other inputs now; None where they are alike."""
 
 
 def report(
@@ -36,12 +46,14 @@ def report(
     reference_accuracy: float | None = None,
     reference_samples: int | None = None,
     thresholds: Thresholds | None = None,
+    learnt: Learnt | None = None,
 ) -> DriftReport:
     """Compares the champion's `recent` window with its `reference` window (which must not overlap).
 
     Give `reference_accuracy`, with the number of labelled rows it rests on, from `held_to`: a weak champion measured
     only against its own first answers would never be found wanting. Without it the reference window's own accuracy is
-    taken. Moved inputs count as drift only where accuracy suffers as well or labels are missing.
+    taken. Moved inputs count as drift only where accuracy suffers as well or labels are missing. `learnt` tells a
+    champion that was trained in the midst of a drift, mostly on the world before it.
     """
     thresholds = thresholds or Thresholds()
     if reference_accuracy is not None:
@@ -61,7 +73,14 @@ def report(
         samples=recent.labelled,
         accuracy_suffers=suffers,
         inputs_moved=moved,
+        outgrown_rows=_outgrown(learnt, recent, thresholds),
     )
+
+
+def _outgrown(learnt: Learnt | None, recent: Window, thresholds: Thresholds) -> int | None:
+    if learnt is None or not InputShift().detect(learnt.sample, recent, thresholds).is_drift:
+        return None
+    return learnt.rows
 
 
 def _reasons(findings: list[Finding], moved: bool, suffers: bool, unlabelled: bool) -> tuple[str, ...]:

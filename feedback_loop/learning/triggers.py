@@ -30,12 +30,15 @@ def decide(
 ) -> TriggerDecision:
     """Fires on detected drift, once enough can be learnt from it; never twice for the same rows.
 
+    A champion that learnt mostly from the world before a drift is trained again, drift or not, once there are as many
+    new labels as it learnt from: at most half of what the next one sees is old then.
+
     `new_labels` counts the trainable rows with an offset above that of the newest training dataset (whether its
     candidate was promoted or refused), `seconds_since_training` is None before the first. `alerts` names the rules that
     stand raised on the champion: they are cause enough only where the report sees accuracy suffer, or inputs that are
     not those the champion showed itself on.
     """
-    causes = _causes(report, alerts)
+    causes = _causes(report, new_labels, alerts)
     if not causes:
         return TriggerDecision(False, "no drift: " + "; ".join(report.reasons))
     cause = "; ".join(causes)
@@ -49,9 +52,14 @@ def decide(
     return TriggerDecision(True, f"{cause}; {new_labels} new labels")
 
 
-def _causes(report: DriftReport, alerts: Sequence[str]) -> tuple[str, ...]:
+def _causes(report: DriftReport, new_labels: int, alerts: Sequence[str]) -> tuple[str, ...]:
     if report.detected:
         return report.reasons
+    if report.outgrown_rows is not None and new_labels >= report.outgrown_rows:
+        return (
+            f"the {report.outgrown_rows} rows it learnt from had other inputs than it is asked now",
+            *report.reasons,
+        )
     if alerts and (report.accuracy_suffers or report.inputs_moved):
         return (f"alert {', '.join(sorted(alerts))} stands raised", *report.reasons)
     return ()

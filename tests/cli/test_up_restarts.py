@@ -64,6 +64,12 @@ def ask(up: RunningUp, query: str) -> list[str]:
     return up.feedback("psql", "--csv", "--tuples-only", "-c", query).split()
 
 
+def kill_postgres(data_dir: Path) -> None:
+    """SIGKILL to the embedded server's first process."""
+    pid = (data_dir / "postgres" / "postmaster.pid").read_text().split()[0]
+    os.kill(int(pid), 9)
+
+
 def test_every_part_comes_back_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     """Each part is killed once under load: it is started again and said so, the rest goes on, all events are there."""
     data_dir = tmp_path / "data"
@@ -75,6 +81,9 @@ def test_every_part_comes_back_and_nothing_acknowledged_is_lost(tmp_path: Path) 
         for part in PARTS:
             up.kill(part)
             client.posts_again()
+        kill_postgres(data_dir)
+        wait_for(lambda: "PostgreSQL was killed; it runs again" in up.said(), 30, "PostgreSQL")
+        client.posts_again()
         wait_for(up.is_ready, 30, "the API")
         client.is_stopping.set()
         client.join(30)

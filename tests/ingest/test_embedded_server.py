@@ -38,7 +38,7 @@ def test_locks_of_a_dead_postmaster_are_removed(tmp_path: Path, zombie: int) -> 
     """A zombie answers to signals, but holds nothing: a new server can start."""
     files = _lock_files(tmp_path, zombie)
 
-    bury(tmp_path)
+    assert bury(tmp_path)
 
     assert not any(path.exists() for path in files)
 
@@ -47,7 +47,7 @@ def test_locks_of_a_running_postmaster_stay(tmp_path: Path) -> None:
     """A process that lives keeps its locks."""
     files = _lock_files(tmp_path, os.getpid())
 
-    bury(tmp_path)
+    assert not bury(tmp_path)
 
     assert all(path.exists() for path in files)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from feedback_loop.learning.drift import Window, first_and_newest, held_to, of_model, report, window
+from feedback_loop.learning.drift import Learnt, Window, first_and_newest, held_to, of_model, report, window
 from feedback_loop.learning.rows import inference_row
 from tests.learning.worlds import answered, at, found, inference_table
 
@@ -145,3 +145,14 @@ def test_a_window_counts_labels_and_gathers_features():
     seen = window([{"correct": True}, {"correct": None}, {"correct": False}], ['{"x":1,"y":["a",2]}', None])
 
     assert seen == Window(2, 1, 2, {"x": [1.0], "y.1": [2.0]})
+
+
+def test_a_champion_that_learnt_mostly_from_other_inputs_is_outgrown():
+    """Trained half a minute into a drift, it is alike to its own first answers and unlike what it was taught."""
+    before, now = [float(n % 10) for n in range(700)], [50.0 + n % 10 for n in range(300)]
+    serving = report(_inputs(now), _inputs(now), learnt=Learnt(1000, _inputs(before + now)))
+    taught_anew = report(_inputs(now), _inputs(now), learnt=Learnt(1000, _inputs(now)))
+
+    assert not serving.detected
+    assert serving.outgrown_rows == 1000
+    assert taught_anew.outgrown_rows is None

@@ -1,6 +1,6 @@
 """Triggers: train on drift, once, when there is something to learn from; and say why or why not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -12,6 +12,9 @@ DRIFT = report(Window(100, 95), Window(100, 60))
 HINT = report(Window(100, 95), Window(100, 87))
 CALM = report(Window(100, 95), Window(100, 95))
 MOVED = report(Window(100, 95, 300, {"x": [0.0] * 300}), Window(100, 95, 300, {"x": [9.0] * 300}))
+
+
+OUTGROWN = replace(CALM, outgrown_rows=400)
 
 
 @dataclass
@@ -62,3 +65,13 @@ def test_an_alert_needs_the_report_to_agree(seen):
 def test_the_settings_are_its_knobs():
     """The project's settings fit as they are."""
     assert decide(DRIFT, 10_000, 10_000.0, False, Settings()).fires
+
+
+def test_a_champion_of_the_world_before_is_trained_again_when_half_is_new():
+    """Trained mostly before a drift it waits for as many new labels as it learnt from, though nothing else is wrong."""
+    early = decide(OUTGROWN, 399, 60.0, False, Knobs())
+    late = decide(OUTGROWN, 400, 60.0, False, Knobs())
+
+    assert not early.fires
+    assert late.fires
+    assert "the 400 rows it learnt from had other inputs" in late.reason
