@@ -1,12 +1,14 @@
 """Looking at the ground from outside: is the log whole, how big is it, is the disk filling up."""
 
 import shutil
+from datetime import UTC, date
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import text
-from sqlmodel import Session, func, select
+from sqlmodel import Session, col, func, select
 
+from feedback_ingest.clock import utc_now
 from feedback_ingest.tables import EventKey, FeedbackEvent, LogHead
 
 
@@ -34,6 +36,12 @@ def look_at_log(session: Session) -> LogState:
     keys = session.exec(select(func.count()).select_from(EventKey)).one()
     head = session.exec(select(LogHead.next_offset)).one() - 1
     return LogState(rows[0], rows[1] or 1, rows[2] or 0, keys, head)
+
+
+def first_day(session: Session) -> date:
+    """The UTC day on which the oldest kept event was received; today where there is none."""
+    oldest = session.exec(select(FeedbackEvent.received_at).order_by(col(FeedbackEvent.log_offset)).limit(1)).first()
+    return (oldest or utc_now()).astimezone(UTC).date()
 
 
 class DiskUse(NamedTuple):

@@ -29,7 +29,10 @@ def drift_told(rows: "ibis.Table", labeled: "ibis.Table", decisions: Sequence[Lo
     """What was found for each model, as a table and as JSON for the sensor, and its accuracy over time."""
     found = rows.drop("per_feature").to_pyarrow().to_pylist()
     return {
-        "drift": markdown_table([{**row, "reasons": "; ".join(row["reasons"])} for row in found]),
+        "drift": markdown_table([{name: value for name, value in row.items() if name != "reasons"} for row in found]),
+        "reasons": markdown_table(
+            [{"model_name": row["model_name"], "reasons": "; ".join(row["reasons"])} for row in found]
+        ),
         "reports": dg.MetadataValue.json(found),
         "inputs that moved most": markdown_table(_moved(rows)),
         **accuracy_plots(labeled, [fact for fact in decisions if fact.kind == facts.MODEL_PROMOTED]),

@@ -15,9 +15,10 @@ from feedback_cli.demo.report import Report
 from feedback_cli.supervision.interrupts import stop_on_signals
 from feedback_cli.supervision.system import System, everything, running
 from feedback_ingest.errors import SetupError
-from feedback_ingest.settings import get_settings
+from feedback_ingest.settings import Settings, get_settings
 
 DIGITS_RATE, RECORDING_RATE = 50.0, 150.0
+FEWEST_ROWS = 500
 
 
 class Interrupted(SetupError):
@@ -44,7 +45,7 @@ def play(wishes: Wishes, is_quiet: bool) -> Report:
     stop = stop_on_signals()
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     display = Display("feedback demo")
-    settings = get_settings()
+    settings = _fitting(get_settings(), recording)
     with display:
         display.phase("starting Postgres, API, stream and Dagster")
         with running(settings, everything, display.milestone, stop) as system:
@@ -57,6 +58,13 @@ def play(wishes: Wishes, is_quiet: bool) -> Report:
                 console.print("everything stays up until Ctrl-C")
                 stop.wait()
     return report
+
+
+def _fitting(settings: Settings, recording: Recording | None) -> Settings:
+    """A recording is years in minutes: unless it is set, a dataset is a fortieth of it, the newest weeks."""
+    if recording is None or "training_rows" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"training_rows": max(recording.inferences // 40, FEWEST_ROWS)})
 
 
 def _played(

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from sqlmodel import Session
+
 from feedback_cli.supervision import dagster_home, ports
 from feedback_cli.supervision.child import ChildSpec
+from feedback_ingest.inspection import first_day
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings, child_environment
 
@@ -51,14 +54,23 @@ class Addresses:
 
 
 def environment(settings: Settings, database: Database, addresses: Addresses) -> dict[str, str]:
-    """Environment of every child: the same database, data directory and ports as ours."""
+    """Environment of every child: the same database, data directory and ports as ours.
+
+    Unless it is set, Dagster's first day is the log's first: no asset shows days before there was anything.
+    """
     data_dir = settings.data_dir.resolve()
+    since = settings.first_day
+    if "first_day" not in settings.model_fields_set:
+        with Session(database.engine) as session:
+            since = first_day(session)
     return child_environment(
         **QUIET,
         FEEDBACK_DATA_DIR=str(data_dir),
         FEEDBACK_DATABASE_URL=database.asyncpg_dsn,
         FEEDBACK_API_PORT=str(addresses.api_port),
         FEEDBACK_DAGSTER_PORT=str(addresses.dagster_port),
+        FEEDBACK_FIRST_DAY=str(since),
+        FEEDBACK_TRAINING_ROWS=str(settings.training_rows),
         DAGSTER_HOME=str(data_dir / "dagster"),
         **{dagster_home.STORAGE_VARIABLE: database.sibling("dagster").psycopg2_url},
     )
