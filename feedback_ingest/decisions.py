@@ -22,6 +22,7 @@ KINDS = (
     "quarantine_mended",
     "quarantine_replayed",
     "quarantine_discarded",
+    "events_imported",
 )
 COMMAND_LINE = "command-line"
 

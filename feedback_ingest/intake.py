@@ -6,6 +6,7 @@ HTTP, gRPC and the import speak their protocols and call `Intake.take`; nothing 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 
 import orjson
 
@@ -75,19 +76,19 @@ class Intake:
         now: datetime,
         idempotency_key: str | None = None,
         atomic: bool = False,
+        names: Sequence[str | None] = (),
     ) -> list[Verdict]:
         """A verdict for each of `events` (JSON texts), in order, after the commit.
 
         What does not fit the contract is held in the quarantine. `atomic`: unless every event is accepted or known,
         none is stored. An `idempotency_key` names feedback that comes without a name; raises IdempotencyKeyReused,
-        and nothing is stored, where it stands for other content. Raises Overloaded or StorageUnavailable where
-        nothing is known to be stored: then all may be sent again.
+        and nothing is stored, where it stands for other content; without one, `names` gives a name, or None, to each.
+        Raises Overloaded or StorageUnavailable where nothing is known to be stored: then all may be sent again.
         """
-        if idempotency_key is None:
-            looked = [self.look(kind, raw, sender, now) for raw in events]
-        else:
-            names = (feedback_id_of(sender.project_id, idempotency_key, index) for index in range(len(events)))
-            looked = [self.look(kind, raw, sender, now, name) for raw, name in zip(events, names, strict=True)]
+        if idempotency_key is not None:
+            names = [feedback_id_of(sender.project_id, idempotency_key, index) for index in range(len(events))]
+        named = zip(events, names or repeat(None, len(events)), strict=True)
+        looked = [self.look(kind, raw, sender, now, name) for raw, name in named]
         items = [found for found in looked if isinstance(found, Item)]
         held = self._to_hold(kind, events, looked, sender, now)
         whole = (atomic or idempotency_key is not None) and len(events) > 1

@@ -147,19 +147,10 @@ def summary(item: Any) -> dict[str, Any]:
 
 async def replayed(settings: Any, items: list[Any]) -> list[Any]:
     """Opens a receiver of its own in this process and sends `items` through it."""
-    import asyncio
-
-    from api.receiver.composition import receiving
-    from feedback_ingest.clock import monotonic_s
+    from feedback_cli.receiving import own_receiver
     from feedback_ingest.decisions import COMMAND_LINE, Decider
-    from feedback_ingest.errors import StorageUnavailable
     from feedback_ingest.replay import replay as send_again
 
-    async with receiving(settings) as opened:
+    async with own_receiver(settings) as opened:
         intake = opened.door.intake
-        deadline_s = monotonic_s() + 10
-        while not intake.commits.is_up:
-            if monotonic_s() > deadline_s:
-                raise StorageUnavailable()
-            await asyncio.sleep(0.01)
         return await send_again(opened.database, intake, items, Decider(COMMAND_LINE, intake.receiver.pepper))

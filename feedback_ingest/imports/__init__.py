@@ -1,0 +1,1 @@
+"""Files of logged inferences and feedback, brought into the log through the core behind every door."""
