@@ -21,6 +21,7 @@ from feedback_ingest.canonical import Pepper
 from feedback_ingest.clock import utc_now
 from feedback_ingest.decisions import Decider, decided
 from feedback_ingest.postgres import Database
+from feedback_ingest.settings import get_settings
 from feedback_ingest.tables import QuarantinedItem
 from tests.support.waiting import wait_for
 
