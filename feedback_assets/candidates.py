@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from feedback_assets import datasets_on_disk, facts
 from feedback_assets.gate import Comparison, compare
+from feedback_assets.references import with_read_inputs
 from feedback_assets.resources import LogResource
 from feedback_ingest.clock import new_id, utc_now
 from feedback_loop.learning.promotion import Evaluation, Verdict, golden_rows
@@ -46,13 +47,15 @@ def train_candidate(log: LogResource, dataset: Row) -> tuple[RegisteredModel, Tr
 
 
 def compared(log: LogResource, candidate: Row, labeled: "ibis.Table") -> Comparison:
-    """The candidate and the champion on the newest golden rows."""
-    golden = golden_rows(labeled, candidate["project_id"], candidate["model_name"]).to_pyarrow().to_pylist()
+    """The candidate and the champion on the newest golden rows, save those whose inputs cannot be read."""
+    wanted = golden_rows(labeled, candidate["project_id"], candidate["model_name"]).to_pyarrow().to_pylist()
+    golden, excluded = with_read_inputs(log, candidate["project_id"], wanted)
     with log.session() as session:
         serving = champion(session, candidate["project_id"], candidate["model_name"])
         version, model = incumbent(serving, golden)
     artifact = read_artifact(candidate["artifact_uri"], candidate["artifact_sha256"])
-    return compare(golden, candidate["model_version"], TrainedModel.from_bytes(artifact), version, model)
+    found = compare(golden, candidate["model_version"], TrainedModel.from_bytes(artifact), version, model)
+    return found._replace(excluded=excluded)
 
 
 def incumbent(serving: Champion | None, golden: Sequence[Row]) -> tuple[str, TrainedModel | None]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from feedback_assets import datasets_on_disk, facts
 from feedback_assets.datasets_on_disk import Dataset, known_versions, next_version
+from feedback_assets.references import table_of, with_read_inputs
 from feedback_assets.resources import LogResource
 from feedback_ingest.clock import utc_now
 from feedback_ingest.errors import FeedbackError
@@ -41,14 +42,16 @@ def compile_dataset(log: LogResource, labeled: "ibis.Table", recipe: Recipe, log
     Who compiles for the same model at the same time waits.
     """
     known = labeled.filter(labeled.feedback_offset <= log_offset, labeled.inference_offset <= log_offset)
-    rows = training_rows(known, recipe).to_pyarrow()
+    wanted = training_rows(known, recipe).to_pyarrow().to_pylist()
+    rows, excluded = with_read_inputs(log, recipe.project_id, wanted)
     with log.session() as session:
         lock_model(session, recipe.project_id, recipe.model_name)
         told = facts.of_model(facts.read(session, TOLD), recipe.project_id, recipe.model_name)
         serving = champion(session, recipe.project_id, recipe.model_name)
         names = known_versions(told) + answering(labeled, recipe) + ([serving.model_version] if serving else [])
         root = datasets_on_disk.root(log.settings.data_dir, recipe.project_id)
-        dataset = datasets_on_disk.write(root, next_version(recipe.model_name, names), rows, recipe, log_offset)
+        name = next_version(recipe.model_name, names)
+        dataset = datasets_on_disk.write(root, name, table_of(rows), recipe, log_offset, excluded)
         facts.append(
             session, log.pepper, recipe.project_id, facts.DATASET_COMPILED, dataset.version, _body(dataset), utc_now()
         )
@@ -71,6 +74,7 @@ def _body(dataset: Dataset) -> dict[str, Any]:
         "rows": told["rows"],
         "labels": told["labels"],
         "row_digest": told["row_digest"],
+        "references": told["references"],
         "sha256": told["files"][0]["sha256"],
     }
 

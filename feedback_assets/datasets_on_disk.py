@@ -14,6 +14,7 @@ import orjson
 from feedback_ingest.clock import new_id
 from feedback_ingest.errors import FeedbackError
 from feedback_loop.learning.datasets import Recipe, manifest
+from feedback_loop.learning.references import Excluded, references_told
 from feedback_loop.registry.shelf import file_name
 
 if TYPE_CHECKING:
@@ -61,10 +62,18 @@ def next_version(model_name: str, known: Iterable[str]) -> str:
     return f"{model_name}-{max(numbers, default=0) + 1:04d}"
 
 
-def write(root: Path, dataset_version: str, rows: "pa.Table", recipe: Recipe, log_offset: int) -> Dataset:
+def write(
+    root: Path,
+    dataset_version: str,
+    rows: "pa.Table",
+    recipe: Recipe,
+    log_offset: int,
+    excluded: Sequence[Excluded] = (),
+) -> Dataset:
     """Writes the folder `root/<version>`, whole or not at all; equal rows and recipe give equal bytes.
 
-    What stands there already is a remnant of a run that was killed before it could tell of it, and is replaced.
+    `excluded` are the inferences whose inputs could not be read. What stands there already is a
+    remnant of a run that was killed before it could tell of it, and is replaced.
     """
     import pyarrow.parquet as pq
 
@@ -78,7 +87,10 @@ def write(root: Path, dataset_version: str, rows: "pa.Table", recipe: Recipe, lo
             "sha256": _sha256(partial / ROWS_FILE),
             "bytes": (partial / ROWS_FILE).stat().st_size,
         }
-        described = manifest(dataset_version, recipe, log_offset, rows.to_pylist(), _versions(), [file])
+        told = rows.to_pylist()
+        described = manifest(
+            dataset_version, recipe, log_offset, told, _versions(), [file], references_told(told, excluded)
+        )
         (partial / MANIFEST_FILE).write_bytes(orjson.dumps(described, option=orjson.OPT_INDENT_2))
         if target.exists():
             shutil.rmtree(target)

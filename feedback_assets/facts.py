@@ -16,6 +16,7 @@ ALERT_RAISED = "alert_raised"
 DATASET_COMPILED = "dataset_compiled"
 MODEL_PROMOTED = "model_promoted"
 MODEL_REFUSED = "model_refused"
+REFERENCE_READ = "reference_read"
 RETRAINING_SUPPRESSED = "retraining_suppressed"
 RETRAINING_TRIGGERED = "retraining_triggered"
 

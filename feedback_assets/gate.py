@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from feedback_loop.learning.promotion import Evaluation, evaluate
+from feedback_loop.learning.references import Excluded
 from feedback_loop.learning.rows import json_text
 
 Row = Mapping[str, Any]
@@ -19,11 +20,12 @@ class Predicts(Protocol):
 
 
 class Comparison(NamedTuple):
-    """Both sides of the gate, on the same rows, and those rows."""
+    """Both sides of the gate, on the same rows, those rows, and the rows whose inputs could not be read."""
 
     candidate: Evaluation
     champion: Evaluation
     golden: list[Row]
+    excluded: Sequence[Excluded] = ()
 
 
 def compare(

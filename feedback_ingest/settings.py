@@ -70,6 +70,17 @@ class Settings(BaseSettings):
     golden_share: float = Field(0.2, gt=0, lt=1, description="Share of labelled inferences held out, never trained on.")
     training_rows: int = Field(5_000, gt=0, description="Newest labelled rows a training dataset holds.")
 
+    ref_roots: str | None = Field(
+        None,
+        description="Folders, by commas, that file:// references may be read from; {project} stands for its name.",
+    )
+    ref_buckets: str | None = Field(
+        None, description="Buckets, or bucket/prefix, by commas, that s3:// references may be read from."
+    )
+    ref_s3_endpoint: str | None = Field(None, description="URL of an S3 other than Amazon's.")
+    ref_s3_region: str | None = Field(None, description="Region of the buckets; default: as the AWS tools find it.")
+    ref_max_bytes: int = Field(1_048_576, gt=0, description="Bytes of one object that a reference names.")
+
     @property
     def postgres_dir(self) -> Path:
         """Folder of the embedded PostgreSQL cluster."""

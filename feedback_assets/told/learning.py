@@ -78,9 +78,12 @@ def _marks(
 def dataset_told(dataset: Dataset) -> Mapping[str, Any]:
     """What a dataset is made of."""
     labels = [{"label": label, "rows": rows} for label, rows in dataset.manifest["labels"].items()]
+    excluded = dataset.manifest["references"]["excluded"]
+    left_out = [{"inputs could not be read": reason, "rows": rows} for reason, rows in excluded.items()]
     return {
         "folder": dg.MetadataValue.path(str(dataset.folder.resolve())),
         "labels": markdown_table(labels),
+        "left out": markdown_table(left_out, empty="none"),
         "manifest": dg.MetadataValue.json(
             {name: dataset.manifest[name] for name in dataset.manifest if name != "labels"}
         ),

@@ -1,5 +1,6 @@
 """What the UI is told of candidates, their evaluation, and the champion."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,13 @@ def evaluation_told(comparison: Comparison) -> Mapping[str, Any]:
         f"{role} {side.model_version}": {"all": side.accuracy, "recent": side.recent_accuracy}
         for role, side in sides.items()
     }
-    return {"evaluation": markdown_table(table), "accuracy": bar_plot("accuracy on the golden rows", bars)}
+    reasons = Counter(each.reason for each in comparison.excluded)
+    left_out = [{"inputs could not be read": reason, "rows": rows} for reason, rows in sorted(reasons.items())]
+    return {
+        "evaluation": markdown_table(table),
+        "left out": markdown_table(left_out, empty="none"),
+        "accuracy": bar_plot("accuracy on the golden rows", bars),
+    }
 
 
 def verdict_told(rows: "ibis.Table") -> Mapping[str, Any]:

@@ -73,7 +73,8 @@ def labeled_set(enriched: "ibis.Table", golden_share: float) -> "ibis.Table":
 
 
 def training_rows(labeled: "ibis.Table", recipe: Recipe) -> "ibis.Table":
-    """The rows `recipe` trains on, in the order of feedback_offset: none golden, each with consent and inputs.
+    """The rows `recipe` trains on, in the order of feedback_offset: none golden, each with consent and inputs, or a
+    reference to inputs.
 
     Labels count whatever version of the model answered: they speak of the input, not of the model.
     """
@@ -82,7 +83,7 @@ def training_rows(labeled: "ibis.Table", recipe: Recipe) -> "ibis.Table":
         labeled.model_name == recipe.model_name,
         ~labeled.is_golden,
         labeled.training_consent,
-        labeled.inputs.notnull(),
+        labeled.inputs.notnull() | labeled.inputs_ref.notnull(),
     )
     newest = wanted.order_by(wanted.feedback_offset.desc()).limit(recipe.rows)
     return newest.order_by(newest.feedback_offset)
@@ -103,11 +104,12 @@ def manifest(
     rows: Sequence[Mapping[str, Any]],
     versions: Mapping[str, str],
     files: Sequence[Mapping[str, Any]],
+    references: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What a dataset is made of, ready for JSON: with it the dataset can be made again, and checked.
 
     `rows` are the training rows in order, `log_offset` the last offset they were read at, `versions` those of our code
-    and of the libraries by name, `files` one `{path, sha256, bytes}` each.
+    and of the libraries by name, `files` one `{path, sha256, bytes}` each, `references` what `references_told` says.
     """
     offsets = [row["feedback_offset"] for row in rows]
     return {
@@ -121,6 +123,7 @@ def manifest(
         "labels": dict(sorted(Counter(row["label"] for row in rows).items())),
         "sources": dict(sorted(Counter(row["source_type"] for row in rows).items())),
         "row_digest": row_digest(rows),
+        "references": dict(references),
         "versions": dict(sorted(versions.items())),
         "files": [dict(file) for file in files],
     }

@@ -48,10 +48,13 @@ class Verdict(NamedTuple):
 
 
 def golden_rows(labeled: "ibis.Table", project_id: int, model_name: str, limit: int = GOLDEN_ROWS) -> "ibis.Table":
-    """The newest golden rows of a model with inputs, newest first: what both sides of an evaluation are asked."""
+    """The newest golden rows of a model, newest first, each with inputs or a reference to them.
+
+    They are what both sides of an evaluation are asked.
+    """
     golden = labeled.filter(
         labeled.is_golden,
-        labeled.inputs.notnull(),
+        labeled.inputs.notnull() | labeled.inputs_ref.notnull(),
         labeled.project_id == project_id,
         labeled.model_name == model_name,
     )

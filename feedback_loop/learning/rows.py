@@ -71,7 +71,7 @@ def inference_row(row: LogRow) -> dict[str, Any] | None:
     label = content.get("label") if isinstance(content, dict) else content
     text = content.get("text") if isinstance(content, dict) else content
     probabilities = _probabilities(chosen.get("probabilities"))
-    inputs = body.get("inputs")
+    inputs, inputs_ref = _asked(body)
     segments = body.get("segments")
     return {
         "log_offset": row.log_offset,
@@ -87,7 +87,8 @@ def inference_row(row: LogRow) -> dict[str, Any] | None:
         "probabilities": probabilities,
         "confidence": _confidence(probabilities, chosen.get("score"), body.get("confidence")),
         "segments": json_text(segments) if segments else None,
-        "inputs": None if inputs is None else json_text(inputs),
+        "inputs": inputs,
+        "inputs_ref": inputs_ref,
     }
 
 
@@ -132,6 +133,16 @@ def _is_ahead(row: LogRow) -> bool:
         return False
     moment = parse_time(sent)
     return moment is not None and moment > row.received_at
+
+
+def _asked(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """What is learnt from, as JSON text, or the reference to it: the inputs, else the embedding of them."""
+    for name in ("inputs", "embedding"):
+        if body.get(name) is not None:
+            return json_text(body[name]), None
+        if f"{name}_ref" in body:
+            return None, body[f"{name}_ref"]
+    return None, None
 
 
 def _chosen(outputs: list[dict[str, Any]], chosen_id: str | None) -> dict[str, Any]:

@@ -54,7 +54,8 @@ INFERENCE_SCHEMA = pa.schema(
         pa.field("probabilities", pa.list_(pa.float64())),  # of the chosen output
         pa.field("confidence", pa.float64()),
         pa.field("segments", pa.string()),  # JSON text
-        pa.field("inputs", pa.string()),  # JSON text
+        pa.field("inputs", pa.string()),  # JSON text; of the embedding where there are no inputs
+        pa.field("inputs_ref", pa.string()),  # where they stand instead
     ]
 )
 
@@ -77,6 +78,7 @@ ENRICHED_SCHEMA = pa.schema(
         pa.field("margin", pa.float64()),
         pa.field("answer_text", pa.string()),
         pa.field("inputs", pa.string()),
+        pa.field("inputs_ref", pa.string()),
     ]
 )
 
@@ -108,6 +110,7 @@ LABELED_SCHEMA = pa.schema(
         pa.field("source_type", pa.string()),  # the feedback_type the label came from
         pa.field("training_consent", pa.bool_()),
         pa.field("inputs", pa.string()),  # JSON text
+        pa.field("inputs_ref", pa.string()),
         pa.field("is_golden", pa.bool_()),
     ]
 )

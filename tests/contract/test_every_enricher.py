@@ -19,6 +19,7 @@ INFERENCE = {
     "confidence": 0.75,
     "segments": None,
     "inputs": '{"x":1}',
+    "inputs_ref": None,
 }
 
 

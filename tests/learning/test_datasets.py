@@ -169,7 +169,7 @@ def test_a_manifest_says_what_the_dataset_is_made_of():
     rows = TRAINED(*_town(30))
     files = [{"path": "rows.parquet", "sha256": "00", "bytes": 1}]
 
-    made = manifest("digits-0001", Recipe(1, "default", seed=7), 60, rows, {"pyarrow": "26"}, files)
+    made = manifest("digits-0001", Recipe(1, "default", seed=7), 60, rows, {"pyarrow": "26"}, files, {"rows": 0})
 
     assert json.loads(json.dumps(made)) == made
     assert (made["rows"], made["seed"], made["log_offset"]) == (len(rows), 7, 60)

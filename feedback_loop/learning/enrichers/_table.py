@@ -18,7 +18,7 @@ def enrich(inference: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def enriched(attributed: "ibis.Table", inferences: "ibis.Table") -> "ibis.Table":
-    """`attributed` with what is known of each row's inference: the enrichers' columns, answer_text and inputs.
+    """`attributed` with what is known of its inference: the enrichers' columns, answer_text, inputs, inputs_ref.
 
     ENRICHED_SCHEMA (an enricher of an installed package adds its columns); null where the feedback is pending.
     """
@@ -27,8 +27,7 @@ def enriched(attributed: "ibis.Table", inferences: "ibis.Table") -> "ibis.Table"
     for enricher in collect().values():
         known = enricher().expression(known)
         added += enricher.columns
-    wide = known.select(
-        "answer_text", "inputs", *added, e_project=known.project_id, e_request=known.inference_request_id
-    )
+    added += ["answer_text", "inputs", "inputs_ref"]
+    wide = known.select(*added, e_project=known.project_id, e_request=known.inference_request_id)
     same = [attributed.project_id == wide.e_project, attributed.inference_request_id == wide.e_request]
-    return attributed.left_join(wide, same).select(*attributed.columns, *added, "answer_text", "inputs")
+    return attributed.left_join(wide, same).select(*attributed.columns, *added)
