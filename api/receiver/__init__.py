@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
 from api import browsers, meters, openapi
-from api.receiver.asgi import THIN, ThinRoute, serve
+from api.receiver.asgi import THIN, Handler, ThinRoute, serve
 from api.receiver.composition import receiving
 from api.receiver.problems import BY_STATUS, every_code, problem
 from feedback_ingest.clock import new_id
@@ -57,19 +57,19 @@ def thin(app: FastAPI) -> ThinRoute:
 class Thin(Response):
     """An ordinary route's way into the thin one: the request goes through as raw ASGI."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
         self.background = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await serve(THIN[self.path], scope["app"].state.receiving, scope, receive, send)
+        await serve(self.handler, scope["app"].state.receiving, scope, receive, send)
 
 
 def _declare_ingest(app: FastAPI) -> None:
     for path, (shape, summary) in INGEST.items():
 
         def endpoint(request: Request) -> Response:
-            return Thin(request.url.path)
+            return Thin(THIN[request.url.path])
 
         extra = openapi.operation(shape, batch=path.endswith("/batch"))
         app.add_api_route(

@@ -49,7 +49,7 @@ class Door:
         key = idempotency_key(scope) if kind is FEEDBACK else None
         raw = await self.body(scope, receive)
         began_s = self.monotonic_s()
-        [verdict] = await self._take(scope, kind, [raw], sender, key)
+        [verdict] = await self.take(scope, kind, [raw], sender, key)
         if verdict.error is not None:
             raise verdict.error
         body = _receipt(kind, verdict)
@@ -72,7 +72,7 @@ class Door:
         events = _lines(raw) if media == NDJSON_TYPE else _events(raw)
         if len(events) > self.settings.max_batch_events:
             raise BatchTooLarge()
-        verdicts = await self._take(scope, kind, events, sender, key, atomic)
+        verdicts = await self.take(scope, kind, events, sender, key, atomic)
         counts = dict.fromkeys(("accepted", "duplicate", "conflict", "refused"), 0)
         results = []
         for index, verdict in enumerate(verdicts):
@@ -101,9 +101,10 @@ class Door:
             visit.charge(bytes_=len(raw))
         return raw
 
-    async def _take(
+    async def take(
         self, scope: Scope, kind: Kind, events: list[bytes], sender: Sender, key: str | None, atomic: bool = False
     ) -> list[Verdict]:
+        """What became of each event, charged where the key has a limit."""
         visit = scope.get("visit")
         if visit is None:
             return await self.intake.take(kind, events, sender, self.now(), key, atomic)
