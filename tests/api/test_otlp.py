@@ -89,8 +89,7 @@ def test_the_official_exporter_logs_an_inference_that_feedback_finds(
     common = pytest.importorskip("opentelemetry.exporter.otlp.common.http")
     sdk = pytest.importorskip("opentelemetry.sdk.trace")
     exporting = pytest.importorskip("opentelemetry.sdk.trace.export")
-    key = make_key("ingest", "read")
-    headers = {"Authorization": f"Bearer {key}"}
+    headers = {"Authorization": f"Bearer {make_key('ingest', 'read')}"}
     sender = otlp.OTLPSpanExporter(f"{served}{PATH}", headers=headers, compression=common.Compression.GZIP)
     provider = sdk.TracerProvider()
     results = []
