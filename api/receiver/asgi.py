@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from api import meters
+from api.buffered import drain
 from api.receiver.bodies import Receive
 from api.receiver.composition import Receiving
 from api.receiver.door import Door
@@ -25,7 +26,6 @@ THIN: dict[str, Handler] = {
     "/v1/inferences/batch": partial(lambda kind, door, scope, receive: door.batch(kind, scope, receive), INFERENCE),
 }
 MAX_URI = 8_192
-DRAIN_BYTES = 16 * 1024 * 1024
 
 
 class ThinRoute:
@@ -56,6 +56,8 @@ async def serve(handler: Handler, receiving: Receiving, scope: Scope, receive: R
         status, headers, body = await handler(receiving.door, scope, receive)
     except FeedbackError as error:
         overlong = isinstance(error, (PayloadTooLarge, RequestTimeout))
+        if not isinstance(error, RequestTimeout):
+            await drain(scope, receive)
         status, headers, body = problem(error, str(new_id()), scope["path"])
     except Exception:
         request_id = str(new_id())
