@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from feedback_ingest.postgres import Database
+from feedback_ingest.settings import Settings
+from tests.api.conftest import PEPPER, Client
 from tests.chaos.cluster import Cluster
 from tests.chaos.doors import Door
 
@@ -41,3 +43,15 @@ def make_door(database: Database, tmp_path: Path) -> Iterator[MakeDoor]:
     yield make
     for door in made:
         door.close()
+
+
+@pytest.fixture
+def client(database: Database, tmp_path: Path) -> Iterator[Client]:
+    """The whole app in this process."""
+    from api.app import create_whole_app
+    from api.receiver import thin
+
+    made = Client(thin(create_whole_app(Settings(data_dir=tmp_path, database_url=database.url, pepper=PEPPER))))
+    made.open()
+    yield made
+    made.close()

@@ -2,8 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +13,7 @@ from feedback_ingest import keys
 from feedback_ingest.clock import utc_now
 from feedback_ingest.errors import Unauthenticated
 from feedback_ingest.postgres import Database
-from feedback_ingest.settings import Settings
-from tests.api.conftest import PEPPER, Client
+from tests.api.conftest import Client
 from tests.api.test_access import OPERATIONS
 from tests.chaos.cluster import Cluster
 from tests.chaos.conftest import MakeDoor
@@ -102,18 +99,6 @@ def test_a_role_that_may_too_much_is_noticed(database: Database, cluster: Cluste
         connection.execute(text("GRANT UPDATE, SELECT ON credentials TO feedback_receiver"))
 
     assert permitted(database, cluster) == ["UPDATE credentials SET revoked_at = NULL"]
-
-
-@pytest.fixture
-def client(database: Database, tmp_path: Path) -> Iterator[Client]:
-    """The whole app in this process."""
-    from api.app import create_whole_app
-    from api.receiver import thin
-
-    made = Client(thin(create_whole_app(Settings(data_dir=tmp_path, database_url=database.url, pepper=PEPPER))))
-    made.open()
-    yield made
-    made.close()
 
 
 def spoken(cluster: Cluster, client: Client, key: str) -> list[str]:
