@@ -2,30 +2,56 @@
 
 import json
 import unicodedata
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from sqlmodel import Session
 
+from feedback_assets.exporting import Export, Span
+from feedback_assets.lake import Lake
 from feedback_ingest import receive
+from feedback_ingest.clock import utc_now
 from feedback_ingest.postgres import Database
 from tests.api.conftest import Client
 from tests.api.test_corpus import CASES, fresh
 from tests.chaos.doors import key_for
 
+DAY = timedelta(days=1)
 HARD: list[Any] = [float("nan"), float("inf"), "\ud800", "\0", 2**53, 1e308, -0.0, {"\0": 1}, "\u202e", [[[]]] * 3]
 
 
-def altered(client: Client, key: str) -> list[str]:
-    """Odd but legal cases whose text is not what was sent when it is read back."""
-    found = []
-    for case in CASES:
-        if case["status"] == 201 and case["kind"] == "feedback":
-            event = fresh(case)
-            answer = client.post("/v1/feedback", key, event)
-            stored = client.get(f"/v1/feedback/{event['feedback_id']}", key).json() if answer.status_code == 201 else {}
-            if any(stored.get(name) != event[name] for name in event.keys() - {"user_context"}):
-                found.append(case["name"])
+def altered(client: Client, key: str, database: Database, folder: Path) -> set[str]:
+    """Odd but legal cases that are not as they were sent when they are read back, or in the Parquet file of the log."""
+    cases = [case for case in CASES if case["status"] == 201 and case["kind"] == "feedback"]
+    events = {case["name"]: fresh(case) for case in cases}
+    for event in events.values():
+        client.post("/v1/feedback", key, event)
+    exported = in_parquet(database, folder)
+    found = set()
+    for name, event in events.items():
+        told = client.get(f"/v1/feedback/{event['feedback_id']}", key).json()
+        row = exported.get(event["feedback_id"].lower(), {})
+        if any(told.get(field) != event[field] for field in event.keys() - {"user_context", "feedback_id"}):
+            found.add(name)
+        if any(row.get(field) != event[field] for field in ("inference_request_id", "model_version")):
+            found.add(name)
+        if "schema_version" not in event and row.get("feedback_value") != event["feedback_value"]:
+            found.add(name)
     return found
+
+
+def in_parquet(database: Database, folder: Path) -> dict[str, dict[str, Any]]:
+    """The log's feedback as its Parquet file has it, by id."""
+    now = utc_now()
+    export = Export(partial(Session, database.engine), "feedback", Span(now - DAY, now + DAY, 10**9))
+    lake = Lake(folder)
+    lake.write(export.reader(), "feedback")
+    rows = pq.read_table(lake.path("feedback")).to_pylist()
+    return {row["feedback_id"]: row | {"feedback_value": json.loads(row["feedback_value"])} for row in rows}
 
 
 def mishandled(client: Client, key: str) -> list[Any]:
@@ -49,16 +75,18 @@ def mishandled(client: Client, key: str) -> list[Any]:
 
 
 @pytest.mark.chaos
-def test_an_altered_text_is_noticed(database: Database, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every odd case is read back as it was sent; a door that normalises text, the bug planted, is found."""
+def test_an_altered_text_is_noticed(
+    database: Database, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every odd case is as it was sent, read back and in Parquet; a door that normalises text is found."""
     key = key_for(database, "ingest", "read")
-    assert altered(client, key) == []
+    assert altered(client, key, database, tmp_path / "a") == set()
 
     honest = receive.canonical_json
     monkeypatch.setattr(
         receive, "canonical_json", lambda value: unicodedata.normalize("NFKC", honest(value).decode()).encode()
     )
-    assert altered(client, key) != []
+    assert altered(client, key, database, tmp_path / "b")
 
 
 @pytest.mark.chaos
