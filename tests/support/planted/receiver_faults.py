@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -74,7 +75,9 @@ def _slow_commit(module: ModuleType, argument: str = "0.1:20") -> None:
     module.GROUP_ITEMS = int(items)
 
     async def transact(self: Any, *given: Any) -> Any:
-        await asyncio.sleep(float(seconds))
+        ends = time.monotonic() + float(seconds)
+        while time.monotonic() < ends:
+            await asyncio.sleep(ends - time.monotonic())
         return await honest(self, *given)
 
     module.GroupCommit._transact = transact
