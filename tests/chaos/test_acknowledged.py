@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -196,14 +197,21 @@ def leave(door: Door, cluster: Cluster, database: Database) -> tuple[int, list[i
             wait_for(lambda: waiting(door) == 8, 10, "eight events to wait")
             began = time.monotonic()
             door.process.terminate()
+            wait_for(lambda: not takes_more(door), 10, "the receiver to begin to leave")
         statuses = [one.result(20) for one in told]
     return door.process.wait(30), statuses, time.monotonic() - began
 
 
+def takes_more(door: Door) -> bool:
+    """Whether it is ready for new requests."""
+    try:
+        return httpx.get(f"{door.url}/readyz", timeout=1, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 def waiting(door: Door) -> int:
     """Events whose commit is not yet known, as the receiver tells Prometheus."""
-    import httpx
-
     told = httpx.get(f"{door.url}/metrics", trust_env=False).text
     return int(float(next(line for line in told.splitlines() if line.startswith("feedback_waiting_events")).split()[1]))
 

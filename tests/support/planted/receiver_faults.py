@@ -92,13 +92,11 @@ def _endless_queue(module: ModuleType) -> None:
     module.GroupCommit.__init__ = begin
 
 
-def _deaf(module: ModuleType) -> None:
-    """Leaves at SIGTERM without waiting for what was submitted."""
+def _deaf(_: ModuleType) -> None:
+    """Ends its worker at SIGTERM, whatever that has to do."""
+    from granian.server.mp import WorkerProcess
 
-    async def drain(self: Any) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    module.GroupCommit.drain = drain
+    WorkerProcess.terminate = lambda self: self.inner.kill()
 
 
 def _patient(module: ModuleType) -> None:
@@ -234,7 +232,7 @@ FAULTS: dict[str, list[Any]] = {
     "permissive": [("feedback_ingest.receive", _permissive)],
     "slow_commit": [("feedback_ingest.group_commit", _slow_commit)],
     "endless_queue": [("feedback_ingest.group_commit", _endless_queue)],
-    "deaf": [("feedback_ingest.group_commit", _deaf)],
+    "deaf": [("api.serving", _deaf)],
     "patient": [("api.serving", _patient)],
     "roomy": [("api.serving", _roomy)],
     "unlimited": [("api.receiver.bodies", _unlimited)],
