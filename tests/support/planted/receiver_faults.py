@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
