@@ -44,6 +44,7 @@ bench: setup ## measure; ARGS="ingest --json" chooses what
 
 chaos: setup ## kill processes and count what was acknowledged
 	@$(BIN)/pytest -m chaos $(ARGS)
+	@FEEDBACK_TEST_EXAMPLES=10000 $(BIN)/pytest tests/api/test_corpus.py -k any_json
 
 docs: setup ## write docs/reference from the code
 	@$(BIN)/python -m docs.generate

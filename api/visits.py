@@ -4,9 +4,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from api.browsers import cors, origin_of, refuse_other_origin
 from feedback_ingest.clock import monotonic_s
-from feedback_ingest.errors import QuotaExceeded
+from feedback_ingest.errors import QuotaExceeded, StorageUnavailable
 from feedback_ingest.quotas import Quotas
 from feedback_ingest.rate_limits import Buckets, Level
 from feedback_ingest.receive import Limits, Sender
@@ -32,7 +34,10 @@ class Gate:
         refuse_other_origin(sender, visit.origin)
         visit.listed = True
         if visit.limits.events_per_day is not None and not self.quotas.is_met(sender.project_id):
-            await asyncio.to_thread(self.quotas.meet, sender.project_id)
+            try:
+                await asyncio.to_thread(self.quotas.meet, sender.project_id)
+            except SQLAlchemyError:
+                raise StorageUnavailable() from None
         if any(level.remaining < 1 for level in visit.levels()):
             visit.refused = True
             raise QuotaExceeded()

@@ -5,6 +5,7 @@ narrowed down to the one event, an unknown outcome is told as such, since sendin
 """
 
 import asyncio
+import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -34,6 +35,10 @@ SESSION = {
     "idle_in_transaction_session_timeout": "5s",
 }
 GROUP_ITEMS = 1_000
+TRY_S = 5.0
+CONNECT_S = 2.0
+"""A database that says nothing is given up after these: together they are less than the 8 s a request may wait."""
+log = logging.getLogger("feedback.api")
 DATA_ERRORS = ("22", "23", "54")
 
 
@@ -192,7 +197,7 @@ class GroupCommit:
     async def _try(work: Awaitable[list[Outcome]]) -> list[Outcome] | None:
         """What `work` does, or None on a data error; raises StorageFull or StorageUnavailable."""
         try:
-            async with asyncio.timeout(6):
+            async with asyncio.timeout(TRY_S):
                 return await work
         except asyncpg.PostgresError as error:
             state = error.sqlstate or ""
@@ -201,6 +206,9 @@ class GroupCommit:
             if not state.startswith(DATA_ERRORS):
                 raise StorageUnavailable() from error
         except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+            raise StorageUnavailable() from error
+        except Exception as error:  # the one writer must not end: whoever waits would wait for ever
+            log.exception("a group was not written")
             raise StorageUnavailable() from error
         return None
 
@@ -228,18 +236,21 @@ class GroupCommit:
     async def _reconnect(self) -> None:
         """Tries until the database is there and safe to write to; meanwhile whoever waits is told 503."""
         self.is_up = False
-        await self.close()
         pause = 0.05
         while True:
+            if self._connection is not None:
+                self._connection.terminate()
             try:
-                self._connection = await asyncpg.connect(self._dsn, timeout=4, server_settings=SESSION)
-                await self._refuse_unsafe_server()
-                rows = await self._connection.fetch(COUNT)
+                self._connection = await asyncpg.connect(self._dsn, timeout=CONNECT_S, server_settings=SESSION)
+                async with asyncio.timeout(CONNECT_S):
+                    await self._refuse_unsafe_server()
+                    rows = await self._connection.fetch(COUNT)
                 self.room.recount({row["project_id"]: (row["rows"], row["bytes"]) for row in rows})
                 self.is_up = True
                 return
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                self._answer(self._next_group(), StorageUnavailable())
+                while self._waiting:
+                    self._answer(self._next_group(), StorageUnavailable())
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
 

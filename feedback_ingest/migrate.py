@@ -1,5 +1,6 @@
 """Brings a database to this program's schema, and tells when the two do not fit."""
 
+import time
 from pathlib import Path
 
 from alembic import command
@@ -7,13 +8,19 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import OperationalError
 
 from feedback_ingest.canonical import Pepper
+from feedback_ingest.clock import monotonic_s
 from feedback_ingest.errors import SchemaMismatch
 from feedback_ingest.postgres import Database
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK = 0x6665656462  # "feedb": one migration at a time, whoever starts first
+
+LOCK_NOT_AVAILABLE = "55P03"
+PATIENCE_S = 120.0
+PAUSE_S = 1.0
 
 
 def sql(name: str) -> str:
@@ -30,12 +37,29 @@ def upgrade(database: Database, revision: str = "head") -> None:
         connection.commit()
         try:
             _refuse_newer(connection)
-            command.upgrade(_config(connection), revision)
-            connection.commit()
+            _run(connection, revision)
         finally:
             connection.rollback()
+            connection.execute(text("RESET lock_timeout"))
             connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
             connection.commit()
+
+
+def _run(connection: Connection, revision: str) -> None:
+    """Migrates in one transaction, again and again while a table is in long use: nobody may queue behind the wait."""
+    connection.execute(text("SET lock_timeout = '1s'"))
+    connection.commit()
+    ends_s = monotonic_s() + PATIENCE_S
+    while True:
+        try:
+            command.upgrade(_config(connection), revision)
+            connection.commit()
+            return
+        except OperationalError as error:
+            connection.rollback()
+            if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE or monotonic_s() > ends_s:
+                raise
+            time.sleep(PAUSE_S)
 
 
 def check(database: Database) -> None:

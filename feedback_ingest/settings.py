@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     max_event_bytes: int = Field(262_144, gt=0, description="Raw bytes of one event.")
     max_batch_events: int = Field(1_000, gt=0, description="Events of one batch.")
     body_deadline_s: float = Field(20.0, gt=0, description="Seconds a client may take to send a body.")
+    buffered_bytes: int = Field(67_108_864, gt=0, description="Bytes of unfinished bodies before the door answers 503.")
     queue_events: int = Field(5_000, gt=0, description="Events waiting for a commit before the door answers 503.")
     queue_bytes: int = Field(33_554_432, gt=0, description="Bytes waiting for a commit before the door answers 503.")
     queue_age_s: float = Field(3.0, gt=0, description="Age of the oldest waiting event at which the door answers 503.")

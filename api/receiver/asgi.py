@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from api import meters
+from api.buffered import drain
 from api.receiver.bodies import Receive
 from api.receiver.composition import Receiving
 from api.receiver.door import Door
@@ -25,7 +26,6 @@ THIN: dict[str, Handler] = {
     "/v1/inferences/batch": partial(lambda kind, door, scope, receive: door.batch(kind, scope, receive), INFERENCE),
 }
 MAX_URI = 8_192
-DRAIN_BYTES = 16 * 1024 * 1024
 
 
 class ThinRoute:
@@ -49,18 +49,21 @@ class ThinRoute:
 async def serve(handler: Handler, receiving: Receiving, scope: Scope, receive: Receive, send: Send) -> None:
     """One ingest request from its headers to its answer; whatever happens inside, the client gets a named answer."""
     began = monotonic_s()
-    overlong = False
+    overlong = refused = False
     try:
         if len(scope["query_string"]) > MAX_URI:
             raise UriTooLong()
         status, headers, body = await handler(receiving.door, scope, receive)
     except FeedbackError as error:
         overlong = isinstance(error, (PayloadTooLarge, RequestTimeout))
+        refused = not isinstance(error, RequestTimeout)
         status, headers, body = problem(error, str(new_id()), scope["path"])
     except Exception:
         request_id = str(new_id())
         log.exception("request %s failed", request_id)
         status, headers, body = problem(FeedbackError(), request_id, scope["path"])
+    if refused:  # only here: inside the except the error would hold what was read
+        await drain(scope, receive)
     meters.REQUESTS.labels(str(status)).inc()
     meters.DURABLE.observe(monotonic_s() - began)
     if "visit" in scope:

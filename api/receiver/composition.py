@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
-
-from sqlmodel import Session, col, select
+from functools import partial
 
 from api import meters
+from api.buffered import Buffered
+from api.first_receipts import first_received_at
 from api.housekeeping import keep_house, keep_metrics
 from api.receiver.door import Door
 from api.receiver.keyring import Keyring
@@ -25,7 +25,6 @@ from feedback_ingest.quotas import Quotas
 from feedback_ingest.rate_limits import Buckets
 from feedback_ingest.receive import Receiver
 from feedback_ingest.settings import Settings
-from feedback_ingest.tables import FeedbackEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +87,11 @@ def _door(settings: Settings, database: Database, commits: GroupCommit, gate: Ga
             receiver=receiver,
             commits=commits,
             max_event_bytes=settings.max_event_bytes,
-            first_received_at=lambda offsets: asyncio.to_thread(_received_at, database, offsets),
+            first_received_at=partial(first_received_at, database),
             count=meters.count,
         ),
         gate=gate,
+        buffered=Buffered(settings.buffered_bytes),
         now=utc_now,
         monotonic_s=monotonic_s,
     )
-
-
-def _received_at(database: Database, offsets: list[int]) -> dict[int, datetime]:
-    wanted = select(FeedbackEvent.log_offset, FeedbackEvent.received_at).where(
-        col(FeedbackEvent.log_offset).in_(offsets)
-    )
-    with Session(database.engine) as session:
-        return {row[0]: row[1] for row in session.exec(wanted)}

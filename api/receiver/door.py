@@ -9,6 +9,7 @@ import msgspec
 import orjson
 
 from api import deprecated_schemas
+from api.buffered import Buffered
 from api.receiver.bodies import JSON_TYPE, NDJSON_TYPE, Receive, bearer, media_type, read_body
 from api.receiver.keyring import Keyring
 from api.receiver.options import idempotency_key, is_atomic, query
@@ -38,6 +39,7 @@ class Door:
     keyring: Keyring
     intake: Intake
     gate: Gate
+    buffered: Buffered
     now: Callable[[], datetime]
     monotonic_s: Callable[[], float]
 
@@ -96,7 +98,8 @@ class Door:
         """The body, charged by its bytes where the key has a limit."""
         visit = scope.get("visit")
         limit = self.settings.max_body_bytes if visit is None else visit.max_body_bytes
-        raw = await read_body(scope, receive, limit, self.settings.body_deadline_s)
+        with self.buffered.counting(scope, receive) as counted:
+            raw = await read_body(scope, counted, limit, self.settings.body_deadline_s)
         if visit is not None:
             visit.charge(bytes_=len(raw))
         return raw

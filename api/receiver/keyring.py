@@ -17,6 +17,7 @@ from feedback_ingest.receive import Sender
 
 FRESH_S = 5.0
 STALE_S = 60.0
+LOOK_S = 3.0
 REMEMBERED = 10_000
 
 
@@ -62,8 +63,9 @@ class Keyring:
         if known is not None and age < FRESH_S:
             return known.credential
         try:
-            credential = await asyncio.to_thread(self._look, key_id)
-        except SQLAlchemyError:
+            async with asyncio.timeout(LOOK_S):
+                credential = await asyncio.to_thread(self._look, key_id)
+        except (SQLAlchemyError, TimeoutError):
             if known is not None and known.credential is not None and age < STALE_S:
                 return known.credential
             raise StorageUnavailable() from None

@@ -21,7 +21,7 @@ from feedback_ingest.clock import utc_now
 from tests.api.conftest import Client
 
 CASES = json.loads((Path(__file__).parent / "corpus" / "cases.json").read_text(encoding="utf-8"))
-EXAMPLES = int(os.environ.get("FEEDBACK_TEST_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("FEEDBACK_TEST_EXAMPLES", "200"))
 ID = {"feedback": "feedback_id", "inferences": "inference_request_id"}
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),

@@ -6,6 +6,7 @@ KINDS = {
     "acceptance": "the whole loop on real processes",
     "architecture": "the house rules, read from the files",
     "browser": "pages in a headless chromium",
+    "chaos": "failure tests: processes are killed at every step and the ledger is compared with the log",
     "clients": "our own clients against the real server",
     "contract": "what every feedback type, consumer, enricher, ... promises; runs over all that `collect()` finds",
     "integration": "several rooms together, with a real Postgres, a real server or a real process",

@@ -1,10 +1,14 @@
-"""Plants one fault into a product process at start: PLANTED_BUG names it, PYTHONPATH leads here; else does nothing."""
+"""Plants faults into a product process at start: PLANTED_BUG names them, PYTHONPATH leads here; else does nothing.
+
+Several are written `one,other=argument`. Nothing of this is in the product: a fault changes a module once it is loaded.
+"""
 
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
 import sys
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -26,16 +30,16 @@ def _gate_inverted(module: ModuleType) -> None:
 
 
 FAULTS = {
-    "sensor_off": ("feedback_loop.learning.triggers", _sensor_off),
-    "gate_inverted": ("feedback_loop.learning.promotion", _gate_inverted),
+    "sensor_off": [("feedback_loop.learning.triggers", _sensor_off)],
+    "gate_inverted": [("feedback_loop.learning.promotion", _gate_inverted)],
 }
 
 
 class _Planter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Loads one module as usual, then changes it."""
 
-    def __init__(self, name: str, plant: Any) -> None:
-        self._name, self._plant = name, plant
+    def __init__(self, name: str, plants: list[Any]) -> None:
+        self._name, self._plants = name, plants
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
         """Ours for that one name only."""
@@ -53,10 +57,23 @@ class _Planter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return self._honest.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        """As the honest loader, and then the fault."""
+        """As the honest loader, and then the faults."""
         self._honest.exec_module(module)
-        self._plant(module)
+        for plant in self._plants:
+            plant(module)
+
+
+def _plant(wanted: str) -> None:
+    import receiver_faults
+
+    known = FAULTS | receiver_faults.FAULTS
+    plants: dict[str, list[Any]] = {}
+    for one in wanted.split(","):
+        name, _, argument = one.partition("=")
+        for module, change in known[name]:
+            plants.setdefault(module, []).append(partial(change, argument=argument) if argument else change)
+    sys.meta_path[:0] = [_Planter(module, changes) for module, changes in plants.items()]
 
 
 if os.environ.get("PLANTED_BUG"):
-    sys.meta_path.insert(0, _Planter(*FAULTS[os.environ["PLANTED_BUG"]]))
+    _plant(os.environ["PLANTED_BUG"])
