@@ -49,7 +49,7 @@ class Door:
         key = idempotency_key(scope) if kind is FEEDBACK else None
         raw = await self.body(scope, receive)
         began_s = self.monotonic_s()
-        [verdict] = await self._take(scope, kind, [raw], sender, key)
+        [verdict] = await self.take(scope, kind, [raw], sender, key)
         if verdict.error is not None:
             raise verdict.error
         body = _receipt(kind, verdict)
@@ -72,7 +72,7 @@ class Door:
         events = _lines(raw) if media == NDJSON_TYPE else _events(raw)
         if len(events) > self.settings.max_batch_events:
             raise BatchTooLarge()
-        verdicts = await self._take(scope, kind, events, sender, key, atomic)
+        verdicts = await self.take(scope, kind, events, sender, key, atomic)
         counts = dict.fromkeys(("accepted", "duplicate", "conflict", "refused"), 0)
         results = []
         for index, verdict in enumerate(verdicts):
@@ -92,6 +92,10 @@ class Door:
             await self.gate.enter(sender, scope)
         return sender
 
+    async def enter_to_read(self, scope: Scope) -> Sender:
+        """Who reads; raises Unauthenticated or Forbidden."""
+        return await self.keyring.sender(bearer(scope), "read", "review")
+
     async def body(self, scope: Scope, receive: Receive) -> bytes:
         """The body, charged by its bytes where the key has a limit."""
         visit = scope.get("visit")
@@ -101,9 +105,10 @@ class Door:
             visit.charge(bytes_=len(raw))
         return raw
 
-    async def _take(
+    async def take(
         self, scope: Scope, kind: Kind, events: list[bytes], sender: Sender, key: str | None, atomic: bool = False
     ) -> list[Verdict]:
+        """A verdict for each event, charged and counted where the key has limits."""
         visit = scope.get("visit")
         if visit is None:
             return await self.intake.take(kind, events, sender, self.now(), key, atomic)
