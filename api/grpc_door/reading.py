@@ -12,6 +12,7 @@ from api.grpc_door.receipts import timestamp
 from feedback_ingest.clock import utc_now
 from feedback_ingest.decisions import KINDS as DECISIONS
 from feedback_ingest.errors import Fault, Forbidden, StorageUnavailable, ValidationFailed
+from feedback_ingest.log import head
 from feedback_ingest.project_log import Part, RawRow, first_offset, page
 from feedback_ingest.receive import Sender
 
@@ -31,9 +32,10 @@ async def read_log(call: Call) -> None:
     part = Part(sender.project_id, _kinds(list(request.kinds), sender))
     left = request.limit or None
     after = await call.shared.look(lambda session: first_offset(session, request.start, utc_now())) - 1
+    newest = await call.shared.look(head)  # asked anew: who stored something a moment ago reads it
     while left is None or left > 0:
         await call.door.enter_to_read(call.scope)  # a long call does not outlive a revocation
-        newest, count = await call.shared.head(), min(PAGE_ROWS, left or PAGE_ROWS)
+        count = min(PAGE_ROWS, left or PAGE_ROWS)
         rows = await call.shared.look(partial(page, part=part, after=after, newest=newest, limit=count))
         for message in _messages(rows):
             await call.answer(message)
@@ -47,6 +49,7 @@ async def read_log(call: Call) -> None:
                 await asyncio.wait_for(call.shared.closing.wait(), FRESH_S)
         if call.shared.closing.is_set():
             raise StorageUnavailable("The server is about to stop; connect again and read on from the last offset.")
+        newest = await call.shared.head() if request.follow else newest
 
 
 def _kinds(asked: Sequence[str], sender: Sender) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import grpc
 import httpx
 import pytest
 from sqlmodel import Session
@@ -100,6 +101,13 @@ def client(database: Database, grpc_port: int, tmp_path_factory: pytest.TempPath
     client.open()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="module")
+def channel(client: Client, grpc_port: int) -> Iterator[grpc.Channel]:
+    """A gRPC connection to the app of `client`."""
+    with grpc.insecure_channel(f"127.0.0.1:{grpc_port}") as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
