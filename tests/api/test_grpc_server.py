@@ -1,8 +1,11 @@
 """The gRPC server: found by health and reflection, on the port it was given or not at all, ended without a loss."""
 
 import asyncio
+import json
 import logging
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,14 +31,15 @@ from api.grpc_door.ports import port_of
 from feedback_ingest.errors import SetupError
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
-from tests.api.conftest import PEPPER, wait_until_ready
+from tests.api.conftest import PEPPER, Client, wait_until_ready
 from tests.api.rpc import Rpc, event
 from tests.ports import free_port
 from tests.support.waiting import wait_for
 
 MakeKey = Callable[..., str]
 SERVICE = "feedback.v1.FeedbackIngestion"
-PLANTED = Path(__file__).parents[1] / "support" / "planted"
+ROOT = Path(__file__).parents[2]
+PLANTED = ROOT / "tests" / "support" / "planted"
 CLIENT = """
 import sys, uuid
 import grpc
@@ -131,6 +135,20 @@ def test_health_is_told_by_service(channel: grpc.Channel) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         health.Check(health_pb2.HealthCheckRequest(service="another"))
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_the_guide_works_as_pasted(grpc_port: int, client: Client, make_key: MakeKey, tmp_path: Path) -> None:
+    """The commands and the client of docs/how-to/grpc.md: ten messages, two offsets each."""
+    pytest.importorskip("grpc_tools")
+    guide = (ROOT / "docs" / "how-to" / "grpc.md").read_text()
+    command, program = (re.findall(rf"```{language}\n(.*?)```", guide, re.DOTALL)[0] for language in ("sh", "python"))
+    shutil.copy(ROOT / "api" / "grpc_door" / "feedback.proto", tmp_path)
+    program = f"KEY = {make_key('ingest')!r}\n" + program.replace("50051", str(grpc_port))
+
+    subprocess.run([sys.executable, *command.split()[1:]], cwd=tmp_path, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    assert [len(json.loads(line)) for line in done.stdout.splitlines()] == [2] * 10, done.stderr
 
 
 def test_a_client_killed_while_it_streams_loses_nothing_acknowledged(
