@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 REGISTRY = CollectorRegistry()
 EVENTS = Counter("feedback_events", "Events by kind and outcome.", ["kind", "outcome"], registry=REGISTRY)
 REQUESTS = Counter("feedback_requests", "Requests to the door by status.", ["status"], registry=REGISTRY)
+CALLS = Counter("feedback_grpc_calls", "gRPC calls by method and status.", ["method", "code"], registry=REGISTRY)
 DURABLE = Histogram(
     "feedback_receipt_seconds",
     "From the first byte at the door to the answer.",

@@ -18,8 +18,10 @@ from typing import Any
 import asyncpg
 from sqlmodel import Session
 
+from api.grpc_door import feedback_pb2 as pb
 from benchmarks.load import Load, Prepare, closed_loop, open_loop
-from benchmarks.servers import Server, cpu_s, postgres_family, served
+from benchmarks.servers import Server, cpu_s, free_port, postgres_family, served
+from benchmarks.streams import closed_streams
 from feedback_ingest import migrate
 from feedback_ingest.keys import create
 from feedback_ingest.postgres import Database, open_database
@@ -55,8 +57,10 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
         database = open_database(Settings(data_dir=data_dir, database_url=None))
         stack.callback(database.close)
         environment, key = _prepare(database, data_dir)
-        servers = {name: stack.enter_context(served(target, environment)) for name, target in TARGETS.items()}
-        return asyncio.run(_measure(servers, data_dir, database.asyncpg_dsn, key, rounds, seconds))
+        environments = dict.fromkeys(TARGETS, environment | {"FEEDBACK_GRPC": "false"})
+        environments["receiver"] = environment | {"FEEDBACK_GRPC_PORT": str(grpc_port := free_port())}
+        servers = {name: stack.enter_context(served(target, environments[name])) for name, target in TARGETS.items()}
+        return asyncio.run(_measure(servers, grpc_port, data_dir, database.asyncpg_dsn, key, rounds, seconds))
 
 
 def _prepare(database: Database, data_dir: Path) -> tuple[dict[str, str], str]:
@@ -70,10 +74,11 @@ def _prepare(database: Database, data_dir: Path) -> tuple[dict[str, str], str]:
 
 
 async def _measure(
-    servers: dict[str, Server], data_dir: Path, dsn: str, key: str, rounds: int, seconds: float
+    servers: dict[str, Server], grpc_port: int, data_dir: Path, dsn: str, key: str, rounds: int, seconds: float
 ) -> dict[str, Any]:
     events = _events()
     single, batch = _request("/v1/feedback", key, events, 1), _request("/v1/feedback/batch", key, events, BATCH)
+    message = _message(events)
     figures: dict[str, list[float]] = {}
     for _ in range(rounds):
         for name, server in servers.items():
@@ -87,6 +92,8 @@ async def _measure(
         figures.setdefault("copy_events_per_s", []).append(copied)
         load = _checked("batch", await closed_loop(servers["receiver"].port, batch, BATCH_CONNECTIONS, seconds))
         figures.setdefault("batch_events_per_s", []).append(load.per_s * BATCH)
+        streamed = _checked("grpc", await closed_streams(grpc_port, key, message, BATCH_CONNECTIONS, seconds))
+        figures.setdefault("grpc_events_per_s", []).append(streamed.per_s * BATCH)
         steady = _checked("steady", await open_loop(servers["receiver"].port, single, 64, 1_000, seconds * 2))
         figures.setdefault("ack_p99_ms", []).append(steady.percentile_ms(99))
     return _summary(figures, servers["receiver"].rss_mib())
@@ -101,6 +108,7 @@ def _summary(figures: dict[str, list[float]], rss_mib: float) -> dict[str, Any]:
         "single_vs_naive": ratio("receiver_per_s", "naive_per_s"),
         "single_vs_no_log": ratio("receiver_per_s", "no_log_per_s"),
         "batch_vs_copy": ratio("batch_events_per_s", "copy_events_per_s"),
+        "grpc_vs_batch": ratio("grpc_events_per_s", "batch_events_per_s"),
         "ack_p99_ms_at_1000": round(statistics.median(figures["ack_p99_ms"]), 1),
         "cpu_s_per_1000_single": round(statistics.median(figures["receiver_cpu_s_per_1000"]), 4),
         "rss_mib": round(rss_mib, 1),
@@ -133,6 +141,10 @@ def _request(path: str, key: str, events: Iterator[bytes], count: int) -> Prepar
         return head + b"%d\r\n\r\n" % len(body) + body
 
     return prepare
+
+
+def _message(events: Iterator[bytes]) -> Prepare:
+    return lambda: pb.StreamFeedbackRequest(events=itertools.islice(events, BATCH)).SerializeToString()
 
 
 def _checked(name: str, load: Load) -> Load:

@@ -51,12 +51,17 @@ def postgres_family(data_dir: Path) -> list[psutil.Process]:
     return [postmaster, *postmaster.children(recursive=True)]
 
 
+def free_port() -> int:
+    """A port nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def served(target: str, environment: dict[str, str]) -> Iterator[Server]:
     """Serves `target` (module:attribute) until the block ends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     program = f"from api.serving import serve; serve({target!r}, '127.0.0.1', {port})"
     process = subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.DEVNULL

@@ -6,6 +6,7 @@ A page is a function here that returns Markdown; what it says comes from docstri
 import importlib
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,21 @@ def http() -> str:
     return opening + _table(("operation", "what it does"), rows)
 
 
+def grpc() -> str:
+    """Every method of the gRPC service, and the .proto to generate a client from."""
+    proto = Path(importlib.import_module("api.grpc_door.generate").PROTO).read_text("utf-8")
+    service = proto[proto.index("service ") : proto.index("\n}\n")]
+    rows = []
+    for comment, method in re.findall(r"((?:  //.*\n)+)  rpc (\w+)", service):
+        rows.append((f"`{method}`", _one_line(comment.replace("//", ""))))
+    opening = (
+        "# gRPC\n\n`feedback.v1.FeedbackIngestion`, beside health and reflection. What a status means is in its details: "
+        '`ErrorInfo.metadata["code"]` is one of the [error codes](problems.md).\n\n'
+    )
+    published = f"\n## feedback.proto\n\nAlso at `api/grpc_door/feedback.proto`.\n\n```proto\n{proto}```\n"
+    return opening + _table(("method", "what it does"), rows) + published
+
+
 def expectations() -> str:
     """Every rule that feedback is validated against after it was received."""
     rules = importlib.import_module("expectations.rules").collect().values()
@@ -119,6 +135,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "feedback-types": feedback_types,
     "commands": commands,
     "http": http,
+    "grpc": grpc,
     "expectations": expectations,
 }
 

@@ -21,7 +21,13 @@ class Settings(BaseSettings):
 
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="Port of the API.")
-    grpc_port: int = Field(50051, ge=0, le=65535, description="Port of the gRPC door.")
+    grpc: bool = Field(True, description="Whether gRPC is served beside HTTP.")
+    grpc_port: int = Field(
+        50051, ge=0, le=65535, description="Port of gRPC; where nobody set it and it is in use, gRPC is not served."
+    )
+    grpc_share_port: bool = Field(
+        False, description="Several API processes of one system answer on one gRPC port (SO_REUSEPORT)."
+    )
     tls_cert: Path | None = Field(
         None, description="PEM file of the certificate chain the API shows; TLS with tls_key."
     )
@@ -102,6 +108,21 @@ def get_settings() -> Settings:
 def child_environment(**extra: str) -> dict[str, str]:
     """The environment for a process we start: this one's, with `extra` on top."""
     return {**os.environ, **extra}
+
+
+def settle(**values: object) -> None:
+    """Sets FEEDBACK_<NAME> for this process and those it starts: what a command line says beside the environment."""
+    os.environ.update({f"FEEDBACK_{name.upper()}": str(value) for name, value in values.items()})
+    get_settings.cache_clear()
+
+
+def refuse_old_tls_in_grpc() -> None:
+    """Keeps gRPC from TLS 1.2; call it before gRPC is imported.
+
+    gRPC has no option for it. The ciphers of TLS 1.3 are not named in this variable, and of the earlier ones it leaves
+    one that needs a secret shared beforehand, which nobody has: every handshake below 1.3 fails.
+    """
+    os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-PSK-AES128-CBC-SHA"
 
 
 def decline_telemetry() -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from api import meters
 from api.buffered import Buffered
 from api.first_receipts import first_received_at
+from api.grpc_door.listening import listening
 from api.housekeeping import keep_house, keep_metrics
 from api.receiver.door import Door
 from api.receiver.keyring import Keyring
@@ -66,7 +67,8 @@ async def receiving(settings: Settings) -> AsyncIterator[Receiving]:
     tasks = [asyncio.create_task(work) for work in works]
     door = _door(settings, database, commits, gate, Receiver(collect(), pepper, new_id, metrics.fault_of))
     try:
-        yield Receiving(database, door, metrics)
+        async with listening(settings, database, door):
+            yield Receiving(database, door, metrics)
     finally:
         with suppress(TimeoutError):
             await asyncio.wait_for(commits.drain(), settings.commit_deadline_s)

@@ -94,6 +94,10 @@ class Door:
             await self.gate.enter(sender, scope)
         return sender
 
+    async def enter_to_read(self, scope: Scope) -> Sender:
+        """Who reads; raises Unauthenticated or Forbidden."""
+        return await self.keyring.sender(bearer(scope), "read", "review")
+
     async def body(self, scope: Scope, receive: Receive) -> bytes:
         """The body, charged by its bytes where the key has a limit."""
         visit = scope.get("visit")
@@ -107,7 +111,7 @@ class Door:
     async def take(
         self, scope: Scope, kind: Kind, events: list[bytes], sender: Sender, key: str | None, atomic: bool = False
     ) -> list[Verdict]:
-        """What became of each event, charged where the key has a limit."""
+        """A verdict for each event, charged and counted where the key has limits."""
         visit = scope.get("visit")
         if visit is None:
             return await self.intake.take(kind, events, sender, self.now(), key, atomic)

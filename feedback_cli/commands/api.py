@@ -1,4 +1,4 @@
-"""`feedback api`: the HTTP API in the foreground."""
+"""`feedback api`: the API, HTTP and gRPC, in the foreground."""
 
 import typer
 
@@ -11,6 +11,7 @@ def register(app: typer.Typer) -> None:
 def api(
     port: int = typer.Option(None, help="Port to listen on; default FEEDBACK_API_PORT (8000)."),
     host: str = typer.Option(None, help="Address to listen on; default FEEDBACK_API_HOST (127.0.0.1)."),
+    grpc_port: int = typer.Option(None, help="Port of gRPC; default FEEDBACK_GRPC_PORT (50051)."),
     only: str = typer.Option("all", help="`ingest` serves the receiver alone."),
     behind_proxy: bool = typer.Option(
         None, "--behind-proxy", help="A proxy speaks TLS in front; default FEEDBACK_BEHIND_PROXY."
@@ -22,17 +23,35 @@ def api(
     """
     from api.serving import serve
     from feedback_ingest.errors import SetupError
-    from feedback_ingest.settings import get_settings
+    from feedback_ingest.settings import get_settings, settle
     from feedback_ingest.transport import refuse_plain_text, tls_of
 
     if only not in ("all", "ingest"):
         raise SetupError("--only takes `ingest`, or leave it out for the whole API")
+    # The worker is a process of its own, which knows what is said here from its environment alone.
+    said = {"api_host": host, "api_port": port, "grpc_port": grpc_port, "behind_proxy": behind_proxy}
+    settle(**{name: value for name, value in said.items() if value is not None})
     settings = get_settings()
-    address, tls = host or settings.api_host, tls_of(settings)
-    refuse_plain_text(address, tls, settings.behind_proxy if behind_proxy is None else behind_proxy)
+    tls = tls_of(settings)
+    refuse_plain_text(settings.api_host, tls, settings.behind_proxy)
     prepare()
+    claim_grpc_port()
     target = "api.receiver:app" if only == "ingest" else "api.app:app"
-    serve(target, address, settings.api_port if port is None else port, tls)
+    serve(target, settings.api_host, settings.api_port, tls)
+
+
+def claim_grpc_port() -> None:
+    """Finds out where gRPC will listen, says so, and leaves it to the worker."""
+    from api.grpc_door.ports import port_of
+    from feedback_ingest.settings import get_settings, settle
+
+    settings = get_settings()
+    port = port_of(settings)
+    if port is None:
+        settle(grpc=False)
+    else:
+        settle(grpc_port=port)
+        typer.echo(f"gRPC at {settings.api_host}:{port}", err=True)
 
 
 def prepare() -> None:

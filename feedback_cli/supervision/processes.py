@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
+from api.grpc_door.ports import port_of
 from feedback_cli.supervision import dagster_home, ports
 from feedback_cli.supervision.child import ChildSpec
 from feedback_ingest.inspection import first_day
@@ -23,13 +24,14 @@ QUIET = {
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the parts of one system listen; every port was free a moment ago."""
+    """Where the parts of one system listen; every port was free a moment ago. `grpc_port` is None without gRPC."""
 
     api_host: str
     api_port: int
     dagster_host: str
     dagster_port: int
     code_port: int
+    grpc_port: int | None = None
 
     @classmethod
     def claim(cls, settings: Settings) -> "Addresses":
@@ -40,12 +42,18 @@ class Addresses:
             settings.dagster_host,
             ports.claim(settings.dagster_host, settings.dagster_port, "FEEDBACK_DAGSTER_PORT"),
             ports.claim("127.0.0.1", 0, "FEEDBACK_DAGSTER_PORT"),
+            port_of(settings),
         )
 
     @property
     def api_url(self) -> str:
         """Address of the API."""
         return f"http://{self.api_host}:{self.api_port}"
+
+    @property
+    def grpc_address(self) -> str | None:
+        """Address of gRPC, if it is served."""
+        return f"{self.api_host}:{self.grpc_port}" if self.grpc_port is not None else None
 
     @property
     def dagster_url(self) -> str:
@@ -63,7 +71,11 @@ def environment(settings: Settings, database: Database, addresses: Addresses) ->
     if "first_day" not in settings.model_fields_set:
         with Session(database.engine) as session:
             since = first_day(session)
+    grpc = (
+        {"FEEDBACK_GRPC": "false"} if addresses.grpc_port is None else {"FEEDBACK_GRPC_PORT": str(addresses.grpc_port)}
+    )
     return child_environment(
+        **grpc,
         **QUIET,
         FEEDBACK_DATA_DIR=str(data_dir),
         FEEDBACK_DATABASE_URL=database.asyncpg_dsn,

@@ -71,7 +71,8 @@ def _recorder(settings: Settings, addresses: Addresses, specs: list[ChildSpec]) 
 
     def record(pids: dict[str, int]) -> None:
         children = {name: {"pid": pid, "command": commands[name]} for name, pid in pids.items()}
-        state = {"pid": os.getpid(), "api": addresses.api_url, "dagster": addresses.dagster_url, "children": children}
+        urls = {"api": addresses.api_url, "grpc": addresses.grpc_address, "dagster": addresses.dagster_url}
+        state = {"pid": os.getpid(), **urls, "children": children}
         data_directory.write_state(settings.data_dir, state)
 
     return record

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import grpc
 import httpx
 import pytest
 from sqlmodel import Session
@@ -83,16 +84,30 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def client(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def grpc_port() -> int:
+    """Where the app of `client` serves gRPC."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def client(database: Database, grpc_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """The whole app, started."""
     from api.app import create_whole_app
     from api.receiver import thin
 
-    settings = Settings(data_dir=tmp_path_factory.mktemp("api"), database_url=database.url, pepper=PEPPER)
+    folder = tmp_path_factory.mktemp("api")
+    settings = Settings(data_dir=folder, database_url=database.url, pepper=PEPPER, grpc_port=grpc_port)
     client = Client(thin(create_whole_app(settings)))
     client.open()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="module")
+def channel(client: Client, grpc_port: int) -> Iterator[grpc.Channel]:
+    """A gRPC connection to the app of `client`."""
+    with grpc.insecure_channel(f"127.0.0.1:{grpc_port}") as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
+import grpc
 import httpx
 import pytest
 from sqlalchemy import make_url
@@ -20,6 +22,7 @@ from feedback_ingest.postgres import Database, open_database
 from feedback_ingest.settings import Settings
 from feedback_ingest.transport import refuse_plain_text, tls_of
 from tests.api.conftest import PEPPER
+from tests.api.rpc import Rpc, event
 from tests.ports import free_port
 from tests.support.throwaway_ca import Authority, authority
 from tests.support.waiting import wait_for
@@ -31,9 +34,19 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return authority(tmp_path_factory.mktemp("ca"))
 
 
+@pytest.fixture(scope="module")
+def grpc_port() -> int:
+    """Where it serves gRPC."""
+    return free_port()
+
+
 @pytest.fixture(scope="module", params=["1.2", "1.3"])
 def secure(
-    request: pytest.FixtureRequest, database: Database, ca: Authority, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    database: Database,
+    ca: Authority,
+    grpc_port: int,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[str, str]]:
     """The address of `feedback api` with TLS by settings, and its oldest version."""
     cert, key = ca.sign("127.0.0.1")
@@ -45,6 +58,7 @@ def secure(
         "FEEDBACK_TLS_CERT": str(cert),
         "FEEDBACK_TLS_KEY": str(key),
         "FEEDBACK_TLS_MIN_VERSION": request.param,
+        "FEEDBACK_GRPC_PORT": str(grpc_port),
     }
     command = [sys.executable, "-m", "feedback_cli", "api", "--port", str(port), "--only", "ingest"]
     with (folder / "log").open("wb") as log:
@@ -94,6 +108,42 @@ def test_a_client_verifies_the_door(
             httpx.get(f"{url}/readyz", verify=old, trust_env=False)
     else:
         assert httpx.get(f"{url}/readyz", verify=old, trust_env=False).is_success
+
+
+def test_a_client_verifies_grpc(
+    secure: tuple[str, str], grpc_port: int, ca: Authority, make_key: Callable[..., str], tmp_path: Path
+) -> None:
+    """The same certificate and the same oldest version as HTTP; no plain text, and nobody who trusts another."""
+    address, key = f"127.0.0.1:{grpc_port}", make_key("ingest")
+    trusting = grpc.ssl_channel_credentials(ca.cert.read_bytes())
+    other = grpc.ssl_channel_credentials(authority(tmp_path, "other").cert.read_bytes())
+
+    with grpc.secure_channel(address, trusting) as channel:
+        assert Rpc(channel, key).submit(event()).offset
+    for channel in (grpc.secure_channel(address, other), grpc.insecure_channel(address)):
+        with channel, pytest.raises(grpc.RpcError) as caught:
+            Rpc(channel, key).submit(event())
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+    spoken = {
+        version: handshake(grpc_port, ca, version) for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+    }
+    assert spoken == {ssl.TLSVersion.TLSv1_2: secure[1] == "1.2", ssl.TLSVersion.TLSv1_3: True}
+
+
+def handshake(port: int, ca: Authority, version: ssl.TLSVersion) -> bool:
+    """Whether the server speaks exactly that version."""
+    context = ssl.create_default_context(cafile=ca.cert)
+    context.minimum_version = context.maximum_version = version
+    context.set_alpn_protocols(["h2"])
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1"),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", "[::]", "1.2.3.4"])

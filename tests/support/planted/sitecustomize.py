@@ -29,9 +29,24 @@ def _gate_inverted(module: ModuleType) -> None:
     module.decide = decide  # type: ignore[attr-defined]
 
 
+def _acknowledges_early(module: ModuleType) -> None:
+    """The writer answers before its commit, which a second later is as good as done."""
+    import asyncio
+    from itertools import count
+
+    honest, expected = module.GroupCommit.submit, count(1)
+
+    async def submit(self: Any, items: Any, *rest: Any, **named: Any) -> Any:
+        asyncio.get_running_loop().call_later(1.0, lambda: asyncio.ensure_future(honest(self, items, *rest, **named)))
+        return [module.Appended(next(expected), "accepted") for _ in items]
+
+    module.GroupCommit.submit = submit  # type: ignore[attr-defined]
+
+
 FAULTS = {
     "sensor_off": [("feedback_loop.learning.triggers", _sensor_off)],
     "gate_inverted": [("feedback_loop.learning.promotion", _gate_inverted)],
+    "acknowledges_early": [("feedback_ingest.group_commit", _acknowledges_early)],
 }
 
 

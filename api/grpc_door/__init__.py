@@ -1,0 +1,1 @@
+"""gRPC beside HTTP: `feedback.v1.FeedbackIngestion`, the same core behind another protocol."""
