@@ -16,7 +16,7 @@ def demo(
     recording: Annotated[
         Path | None, typer.Option("--from", help="Play inferences.jsonl.gz and feedback.jsonl.gz of a folder.")
     ] = None,
-    rate: Annotated[float | None, typer.Option(min=0.1, help="Inferences per second; default 50, --from 150.")] = None,
+    rate: Annotated[float | None, typer.Option(min=0.1, help="Inferences per second; default 50, --from 100.")] = None,
     model_name: Annotated[str | None, typer.Option(help="With --from: name of the model; default: its own.")] = None,
     seed: Annotated[int, typer.Option(help="Chooses users, noise and the moment of the drift.")] = 0,
     no_drift: Annotated[bool, typer.Option("--no-drift", help="No drift: no retraining is expected.")] = False,

@@ -17,8 +17,9 @@ from feedback_cli.supervision.system import System, everything, running
 from feedback_ingest.errors import SetupError
 from feedback_ingest.settings import Settings, get_settings
 
-DIGITS_RATE, RECORDING_RATE = 50.0, 150.0
+DIGITS_RATE, RECORDING_RATE = 50.0, 100.0
 FEWEST_ROWS = 500
+COOLDOWN_S = 5
 
 
 class Interrupted(SetupError):
@@ -61,10 +62,11 @@ def play(wishes: Wishes, is_quiet: bool) -> Report:
 
 
 def _fitting(settings: Settings, recording: Recording | None) -> Settings:
-    """A recording is years in minutes: unless it is set, a dataset is a fortieth of it, the newest weeks."""
-    if recording is None or "training_rows" in settings.model_fields_set:
+    """A recording is years in minutes: a dataset is a twentieth of it, a cool-down seconds, unless they are set."""
+    if recording is None:
         return settings
-    return settings.model_copy(update={"training_rows": max(recording.inferences // 40, FEWEST_ROWS)})
+    fitting = {"training_rows": max(recording.inferences // 20, FEWEST_ROWS), "retrain_cooldown_s": COOLDOWN_S}
+    return settings.model_copy(update={k: v for k, v in fitting.items() if k not in settings.model_fields_set})
 
 
 def _played(

@@ -83,6 +83,7 @@ def environment(settings: Settings, database: Database, addresses: Addresses) ->
         FEEDBACK_DAGSTER_PORT=str(addresses.dagster_port),
         FEEDBACK_FIRST_DAY=str(since),
         FEEDBACK_TRAINING_ROWS=str(settings.training_rows),
+        FEEDBACK_RETRAIN_COOLDOWN_S=str(settings.retrain_cooldown_s),
         DAGSTER_HOME=str(data_dir / "dagster"),
         **{dagster_home.STORAGE_VARIABLE: database.sibling("dagster").psycopg2_url},
     )
