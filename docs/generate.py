@@ -114,9 +114,8 @@ def grpc() -> str:
     for comment, method in re.findall(r"((?:  //.*\n)+)  rpc (\w+)", service):
         rows.append((f"`{method}`", _one_line(comment.replace("//", ""))))
     opening = (
-        "# gRPC\n\n`feedback.v1.FeedbackIngestion`, beside health and reflection. "
-        "What a status means is in its details: "
-        '`ErrorInfo.metadata["code"]` is one of the [error codes](problems.md).\n\n'
+        "# gRPC\n\n`feedback.v1.FeedbackIngestion`, beside health and reflection. What a status means is in its "
+        'details: `ErrorInfo.metadata["code"]` is one of the [error codes](problems.md).\n\n'
     )
     published = f"\n## feedback.proto\n\nAlso at `api/grpc_door/feedback.proto`.\n\n```proto\n{proto}```\n"
     return opening + _table(("method", "what it does"), rows) + published

@@ -47,8 +47,7 @@ async def receiving(settings: Settings) -> AsyncIterator[Receiving]:
     if settings.database_url is None:
         migrate.upgrade(database)
     migrate.check(database)
-    pepper = load_pepper(settings)
-    migrate.remember_pepper(database, pepper)
+    migrate.remember_pepper(database, pepper := load_pepper(settings))
     commits = GroupCommit(
         database.asyncpg_dsn,
         events=settings.queue_events,

@@ -9,6 +9,8 @@ from typing import Any
 import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from sqlalchemy import text
+from sqlmodel import Session
 
 from api.grpc_door import feedback_pb2 as pb
 from api.grpc_door import feedback_pb2_grpc as stubs
@@ -101,5 +103,13 @@ def told(error: grpc.RpcError) -> Told:
     faults = [(one.field, one.description) for one in bad.field_violations]
     trailing = {name: value for name, value in error.trailing_metadata() or () if isinstance(value, str)}
     wait_s = retry.retry_delay.seconds if has_retry else None
-    text = f"{error.details()} {status} {trailing}"
-    return Told(error.code(), info.metadata.get("code", ""), faults, wait_s, trailing, text)
+    shown = f"{error.details()} {status} {trailing}"
+    return Told(error.code(), info.metadata.get("code", ""), faults, wait_s, trailing, shown)
+
+
+def stored(session: Session, events: list[dict[str, Any]]) -> int:
+    """How many of `events` the log holds."""
+    session.rollback()
+    names = [one["feedback_id"] for one in events]
+    wanted = text("SELECT count(*) FROM staging.feedback_events WHERE id = ANY(:names)")
+    return session.execute(wanted, {"names": names}).scalar_one()

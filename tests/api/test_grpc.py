@@ -1,4 +1,4 @@
-"""gRPC: the same verdicts, keys and limits as HTTP, told as gRPC tells them."""
+"""gRPC: the same verdicts as HTTP, told as gRPC tells them."""
 
 import json
 import uuid
@@ -17,11 +17,10 @@ from api.grpc_door.statuses import BY_STATUS
 from api.receiver.problems import every_code
 from feedback_ingest.feedback_types import collect
 from tests.api.conftest import Client
-from tests.api.rpc import Rpc, event, raw
+from tests.api.rpc import Rpc, event, raw, stored
 from tests.api.test_corpus import CASES, fresh
 
 MakeKey = Callable[..., str]
-METHODS = pb.DESCRIPTOR.services_by_name["FeedbackIngestion"].methods
 BAD = {
     "not JSON": b"{",
     "nothing": b"",
@@ -217,59 +216,6 @@ def test_sizes_are_those_of_http(rpc: Rpc, channel: grpc.Channel) -> None:
     assert whole(packed, metadata=rpc.metadata, compression=grpc.Compression.Gzip)
 
 
-@pytest.mark.parametrize("method", [method.name for method in METHODS])
-def test_every_method_asks_for_a_key_with_its_scope(channel: grpc.Channel, make_key: MakeKey, method: str) -> None:
-    """Without a key, with a wrong one, without the scope: refused before a message is read."""
-    real = make_key("ingest")
-    wrong, scope = real[:-1] + ("y" if real.endswith("x") else "x"), "ingest" if method == "ReadLog" else "read"
-    [declared] = [one for one in METHODS if one.name == method]
-    request: Any = getattr(pb, f"{method}Request")()
-    given = iter([request]) if declared.client_streaming else request
-
-    without = Rpc(channel, None).refused(method, given)
-    false = Rpc(channel, wrong).refused(method, given)
-    lacking = Rpc(channel, make_key(scope)).refused(method, given)
-
-    assert without.status == false.status == grpc.StatusCode.UNAUTHENTICATED
-    assert (without.code, lacking.code) == ("unauthenticated", "forbidden")
-    assert lacking.status == grpc.StatusCode.PERMISSION_DENIED
-    assert wrong not in false.text
-
-
-def test_a_public_key_is_held_to_its_limits(channel: grpc.Channel, make_key: MakeKey) -> None:
-    """It sends small feedback of end users and logs no inference."""
-    public = Rpc(channel, make_key("ingest:public"))
-    large = pb.SubmitFeedbackRequest(event=raw(event(metadata={"x": "y" * 70_000})))
-
-    receipt = public.submit(event())
-    inference = public.refused("LogInference", pb.LogInferenceRequest(inference=b"{}"))
-    reviewer = public.refused("SubmitFeedback", pb.SubmitFeedbackRequest(event=raw(event(source={"kind": "reviewer"}))))
-
-    assert receipt.status == pb.STATUS_ACCEPTED
-    assert (inference.code, reviewer.code) == ("forbidden", "forbidden")
-    assert public.refused("SubmitFeedback", large).code == "payload-too-large"
-
-
-def test_limits_are_told_and_kept(channel: grpc.Channel, make_key: MakeKey, session: Session) -> None:
-    """At none left it is RESOURCE_EXHAUSTED with how long to wait, and nothing is stored; bytes cost as well."""
-    limited = Rpc(channel, make_key("ingest", events_per_minute=2))
-    given = [event() for _ in range(3)]
-
-    request = pb.SubmitFeedbackRequest(event=raw(given[0]))
-    _, call = limited.stub.SubmitFeedback.with_call(request, metadata=limited.metadata)
-    limited.submit(given[1])
-    refused = limited.refused("SubmitFeedback", pb.SubmitFeedbackRequest(event=raw(given[2])))
-    bytes_ = Rpc(channel, make_key("ingest", bytes_per_minute=1_000))
-    bytes_.refused("SubmitFeedback", pb.SubmitFeedbackRequest(event=b"{" * 2_000))
-
-    assert dict(call.trailing_metadata())["ratelimit-policy"] == '"events";q=2;w=60'
-    assert dict(call.trailing_metadata())["ratelimit"].startswith('"events";r=1;')
-    assert (refused.status, refused.code) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "quota-exceeded")
-    assert refused.retry_s == int(refused.trailing["retry-after"]) >= 1
-    assert stored(session, given) == 2
-    assert bytes_.refused("SubmitFeedback", pb.SubmitFeedbackRequest(event=raw(event()))).code == "quota-exceeded"
-
-
 def test_refusals_are_kept_for_their_sender(rpc: Rpc, session: Session) -> None:
     """An invalid event is held in the quarantine, whole, with code and pointer, as over HTTP."""
     given = event(feedback_value={"positive": "yes"})
@@ -300,14 +246,6 @@ def test_calls_are_counted(client: Client, rpc: Rpc) -> None:
     told = client.get("/metrics").text
     assert 'feedback_grpc_calls_total{code="OK",method="SubmitFeedback"}' in told
     assert 'feedback_grpc_calls_total{code="INVALID_ARGUMENT",method="SubmitFeedback"}' in told
-
-
-def stored(session: Session, events: list[dict[str, Any]]) -> int:
-    """How many of `events` the log holds."""
-    session.rollback()
-    names = [one["feedback_id"] for one in events]
-    wanted = text("SELECT count(*) FROM staging.feedback_events WHERE id = ANY(:names)")
-    return session.execute(wanted, {"names": names}).scalar_one()
 
 
 def _item(receipt: pb.Receipt) -> tuple[str, str, list[tuple[str, str]]]:
