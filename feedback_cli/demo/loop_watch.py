@@ -60,9 +60,10 @@ class LoopView:
         judged = sum(bucket.judged for bucket in chosen)
         return (sum(bucket.right for bucket in chosen) / judged if judged else None), int(judged)
 
-    def rolling(self, now: datetime) -> float | None:
-        """Accuracy of the last ROLLING_S seconds of event time, all versions together."""
-        return self.accuracy(since=now - timedelta(seconds=ROLLING_S))[0]
+    def rolling(self) -> float | None:
+        """Accuracy of the last ROLLING_S seconds of event time that have labels, all versions together."""
+        newest = max((bucket.start for bucket in self.buckets), default=None)
+        return self.accuracy(since=newest - timedelta(seconds=ROLLING_S))[0] if newest else None
 
     def history(self) -> list[float]:
         """Accuracy of each bucket in order of event time, all versions together."""
@@ -119,6 +120,4 @@ def told(fact: LogRow) -> str:
     version = body.get("model_version") or body.get("dataset_version")
     reason = body.get("reason") or body.get("reasons")
     reason = "; ".join(reason) if isinstance(reason, list) else reason
-    value = body.get("value")
-    parts = [words, str(version) if version else "", f"value {value}" if value is not None else ""]
-    return " ".join(part for part in parts if part) + (f": {reason}" if reason else "")
+    return " ".join(part for part in (words, str(version or "")) if part) + (f": {reason}" if reason else "")

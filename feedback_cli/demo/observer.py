@@ -47,7 +47,6 @@ class Observer:
 
     def look(self) -> None:
         """One look at everything."""
-        now = utc_now()
         self.view = self._watch.look()
         for fact in self.view.facts:
             self.facts.append(fact)
@@ -58,7 +57,7 @@ class Observer:
             self._look_at_runs()
         self._display.update(
             champion=self.view.champion or "–",
-            rolling=self.view.rolling(now),
+            rolling=self.view.rolling(),
             history=self.view.history(),
             counts=self.counts,
             note=f"log {self.view.head}, stream {self.view.head - self.view.stream_at} behind",
