@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Two at a time, a file's tests in one process; each process has a Postgres of its own.
-SIDE_BY_SIDE := -n 2 --dist loadfile
+# Two files at a time, each process with a Postgres of its own; the longest, acceptance, comes first by its name.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Nothing is written outside this folder: uv, its cache and the environment are thrown away with it.
 export UV_CACHE_DIR ?= $(CURDIR)/.uv/cache

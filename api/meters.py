@@ -1,5 +1,7 @@
 """What Prometheus reads of the receiver: how many events ended how, and how long a receipt took."""
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 REGISTRY = CollectorRegistry()
@@ -20,7 +22,13 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 def count(kind: str, outcome: str) -> None:
     """One event ended: accepted, duplicate, or the code of its refusal."""
-    EVENTS.labels(kind, outcome).inc()
+    _counter(kind, outcome).inc()
+
+
+@cache
+def _counter(kind: str, outcome: str) -> Counter:
+    """The library looks its labels up anew each time; there are some fifty pairs."""
+    return EVENTS.labels(kind, outcome)
 
 
 def render() -> bytes:

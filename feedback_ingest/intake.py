@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
+from typing import NamedTuple
 
 import orjson
 
@@ -41,8 +42,7 @@ FEEDBACK = Kind("feedback", "feedback_id", FeedbackIdConflict)
 INFERENCE = Kind("inference", "inference_request_id", InferenceIdConflict)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of one event. `error` is None where it is stored; then `appended` and `received_at` say how."""
 
     id: str | None

@@ -22,7 +22,7 @@ NDJSON_TYPE = "application/x-ndjson"
 
 def header(scope: dict[str, Any], name: bytes) -> list[str]:
     """Every value of a header."""
-    return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
 def bearer(scope: dict[str, Any]) -> str:

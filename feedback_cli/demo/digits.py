@@ -23,7 +23,7 @@ from feedback_cli.supervision.system import System
 from feedback_ingest.errors import SetupError
 
 AFTER_DRIFT = ("alert_raised", "retraining_triggered", "dataset_compiled", "model_promoted")
-STEADY_S, QUICK_STEADY_S, HIDDEN_S = 30.0, 18.0, 15.0
+STEADY_S, QUICK_STEADY_S, HIDDEN_S = 30.0, 14.0, 15.0
 NO_DRIFT_S, QUICK_NO_DRIFT_S = 90.0, 45.0
 START_S = 30.0
 RECOVERED_ROWS = 120

@@ -90,8 +90,12 @@ def test_a_port_in_use_is_named_with_its_setting(tmp_path: Path) -> None:
     """Nothing is started: the line names the port and the variable that changes it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        api = feedback("up", data_dir=tmp_path, FEEDBACK_API_PORT=str(port), FEEDBACK_DAGSTER_PORT="0")
-        dagster = feedback("up", data_dir=tmp_path, FEEDBACK_API_PORT="0", FEEDBACK_DAGSTER_PORT=str(port))
+        api = feedback(
+            "up", data_dir=tmp_path, FEEDBACK_API_PORT=str(port), FEEDBACK_DAGSTER_PORT="0", FEEDBACK_GRPC_PORT="0"
+        )
+        dagster = feedback(
+            "up", data_dir=tmp_path, FEEDBACK_API_PORT="0", FEEDBACK_DAGSTER_PORT=str(port), FEEDBACK_GRPC_PORT="0"
+        )
 
     says_one_line(api, f"port {port} on 127.0.0.1 is in use", "FEEDBACK_API_PORT")
     says_one_line(dagster, f"port {port} on 127.0.0.1 is in use", "FEEDBACK_DAGSTER_PORT")
@@ -100,7 +104,7 @@ def test_a_port_in_use_is_named_with_its_setting(tmp_path: Path) -> None:
 
 def test_a_database_url_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     """Neither nonsense nor a server that is not there ends in a stack trace."""
-    quiet = {"FEEDBACK_API_PORT": "0", "FEEDBACK_DAGSTER_PORT": "0"}
+    quiet = {"FEEDBACK_API_PORT": "0", "FEEDBACK_DAGSTER_PORT": "0", "FEEDBACK_GRPC_PORT": "0"}
 
     nonsense = feedback("up", data_dir=tmp_path, FEEDBACK_DATABASE_URL="nonsense", **quiet)
     nobody = feedback("up", data_dir=tmp_path, FEEDBACK_DATABASE_URL="postgresql://127.0.0.1:1/feedback", **quiet)

@@ -37,6 +37,7 @@ def run_demo(data_dir: Path, *arguments: str, planted: str | None = None) -> Dem
         "FEEDBACK_DATA_DIR": str(data_dir),
         "FEEDBACK_API_PORT": "0",
         "FEEDBACK_DAGSTER_PORT": "0",
+        "FEEDBACK_GRPC_PORT": "0",
     }
     if planted:
         environment |= {"PLANTED_BUG": planted, "PYTHONPATH": str(PLANTED)}

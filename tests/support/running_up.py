@@ -69,7 +69,7 @@ class RunningUp:
 @contextmanager
 def running_up(data_dir: Path) -> Iterator[RunningUp]:
     """A `feedback up` that is ready; killed at the end if the test did not stop it."""
-    ports = {"FEEDBACK_API_PORT": "0", "FEEDBACK_DAGSTER_PORT": "0"}
+    ports = {"FEEDBACK_API_PORT": "0", "FEEDBACK_DAGSTER_PORT": "0", "FEEDBACK_GRPC_PORT": "0"}
     environment = {**os.environ, "FEEDBACK_DATA_DIR": str(data_dir), **ports}
     log = data_dir.parent / "up.out"
     with log.open("w") as output:
