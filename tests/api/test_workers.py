@@ -41,8 +41,8 @@ class Server:
             "FEEDBACK_DATABASE_URL": database.url, "FEEDBACK_DATA_DIR": str(folder), "FEEDBACK_PEPPER": PEPPER,
         }  # fmt: skip
         command = [
-            sys.executable, "-m", "feedback_cli", "api", "--port", str(self._port), "--workers", str(WORKERS),
-            "--grpc-port", str(self.grpc_port),
+            sys.executable, "-m", "feedback_cli", "api", "--only", "ingest", "--port", str(self._port),
+            "--workers", str(WORKERS), "--grpc-port", str(self.grpc_port),
         ]  # fmt: skip
         self.log = folder / "log"
         with self.log.open("wb") as out:
