@@ -44,6 +44,7 @@ class Key(SecurityBase):
         scope = dict(request.scope)
         keyring = request.app.state.receiving.door.keyring
         sender: Sender = await keyring.sender(bearer(scope), *needed.scopes)
+        request.scope["sender"] = sender
         if sender.limits is not None:
             origin = origin_of(scope)
             refuse_other_origin(sender, origin)

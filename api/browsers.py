@@ -5,9 +5,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, select
 
-from feedback_ingest.clock import monotonic_s, utc_now
+from feedback_ingest.clock import monotonic_s
 from feedback_ingest.errors import Forbidden
 from feedback_ingest.postgres import Database
 from feedback_ingest.receive import Sender
@@ -20,6 +20,8 @@ ASKED = "authorization, content-type, content-encoding, idempotency-key"
 SHOWN = "retry-after, ratelimit, ratelimit-policy, server-timing"
 PREFLIGHT_S = 600
 FRESH_S = 5.0
+STRANGERS = (401, 403, 503)
+"""What is answered where it is not known who sends."""
 
 router = APIRouter(tags=["ingest"])
 beside = APIRouter(tags=["contract"])
@@ -48,15 +50,30 @@ def cors(sender: Sender, origin: str | None) -> dict[str, str]:
     return {"vary": "Origin", "access-control-allow-origin": origin, "access-control-expose-headers": SHOWN}
 
 
+def cors_of_stranger(scope: dict[str, Any], status: int) -> dict[str, str]:
+    """What lets a page read that its key is not taken (any more); nothing once it is known who sends.
+
+    Such an answer says nothing that a program without a key would not hear. A preflight is answered by `preflight`.
+    """
+    is_known = "visit" in scope or "sender" in scope
+    origin = None if is_known or status not in STRANGERS or scope["method"] == "OPTIONS" else origin_of(scope)
+    if origin is None:
+        return {}
+    return {"vary": "Origin", "access-control-allow-origin": origin, "access-control-expose-headers": SHOWN}
+
+
 class Origins:
-    """Every origin that some valid key lists, as of at most five seconds ago: a preflight does not say which key."""
+    """Every origin that some key lists or, revoked or expired, did, as of at most five seconds ago.
+
+    A preflight does not say which key; a page whose key has ended gets through, to be told so.
+    """
 
     def __init__(self) -> None:
         self._known: frozenset[str] = frozenset()
         self._until_s = 0.0
 
     async def lists(self, database: Database, origin: str) -> bool:
-        """Whether some key may be used from `origin`."""
+        """Whether some key is, or was, of use on `origin`."""
         if monotonic_s() >= self._until_s:
             self._known = await asyncio.to_thread(_listed, database)
             self._until_s = monotonic_s() + FRESH_S
@@ -64,18 +81,13 @@ class Origins:
 
 
 def _listed(database: Database) -> frozenset[str]:
-    now = utc_now()
-    wanted = select(Credential.origins).where(
-        col(Credential.revoked_at).is_(None),
-        or_(col(Credential.expires_at).is_(None), col(Credential.expires_at) > now),
-        col(Credential.scopes).contains(["ingest:public"]),
-    )
+    wanted = select(Credential.origins).where(col(Credential.scopes).contains(["ingest:public"]))
     with Session(database.engine) as session:
         return frozenset(origin for origins in session.exec(wanted) for origin in origins)
 
 
 async def preflight(request: Request) -> Response:
-    """What a browser asks before it sends: allowed for listed origins only."""
+    """What a browser asks before it sends: allowed for origins that keys list or listed."""
     origin = origin_of(dict(request.scope))
     state = request.app.state
     if not hasattr(state, "origins"):

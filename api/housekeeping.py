@@ -1,4 +1,4 @@
-"""What a receiver does beside receiving: saves what quotas counted, lets old quarantined items go."""
+"""What a receiver does beside receiving: saves what quotas counted, lets old quarantined items go, tells gauges."""
 
 import asyncio
 import logging
@@ -6,17 +6,19 @@ import logging
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
+from api import meters
 from api.visits import Gate
 from feedback_ingest.clock import utc_now
 from feedback_ingest.doors.metrics import KnownMetrics
 from feedback_ingest.group_commit import GroupCommit
 from feedback_ingest.postgres import Database
 from feedback_ingest.quarantine import forget_older, held_by_project
-from feedback_ingest.settings import Settings
+from feedback_ingest.settings import Settings, shared_figures
 
 SAVE_S = 1.0
 SWEEP_ROUNDS = 60
 METRICS_S = 2.5
+GAUGES_S = 1.0
 log = logging.getLogger("feedback.api")
 
 
@@ -42,6 +44,18 @@ async def keep_metrics(database: Database, metrics: KnownMetrics) -> None:
             await asyncio.to_thread(metrics.refresh, database)
         except SQLAlchemyError:
             log.warning("the registered metrics are as old as the database's absence")
+
+
+async def keep_gauges(commits: GroupCommit) -> None:
+    """Has one process read its gauges whenever it is asked; several write theirs down every second, until cancelled."""
+    if shared_figures() is None:
+        meters.WAITING.set_function(lambda: commits.waiting_events)
+        meters.OVERFLOWED.set_function(lambda: commits.room.overflowed)
+        return
+    while True:
+        meters.WAITING.set(commits.waiting_events)
+        meters.OVERFLOWED.set(commits.room.overflowed)
+        await asyncio.sleep(GAUGES_S)
 
 
 def _sweep(database: Database, settings: Settings) -> dict[int, tuple[int, int]]:

@@ -1,8 +1,15 @@
-"""What Prometheus reads of the receiver: how many events ended how, and how long a receipt took."""
+"""What Prometheus reads of the receiver: how many events ended how, and how long a receipt took; of all its workers."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
 
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from feedback_ingest.settings import shared_figures
 
 REGISTRY = CollectorRegistry()
 EVENTS = Counter("feedback_events", "Events by kind and outcome.", ["kind", "outcome"], registry=REGISTRY)
@@ -14,8 +21,15 @@ DURABLE = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
     registry=REGISTRY,
 )
-WAITING = Gauge("feedback_waiting_events", "Events waiting for their commit.", registry=REGISTRY)
-OVERFLOWED = Gauge("feedback_quarantine_overflow", "Refusals that a full quarantine did not keep.", registry=REGISTRY)
+WAITING = Gauge(
+    "feedback_waiting_events", "Events waiting for their commit.", registry=REGISTRY, multiprocess_mode="livesum"
+)
+OVERFLOWED = Gauge(
+    "feedback_quarantine_overflow",
+    "Refusals that a full quarantine did not keep.",
+    registry=REGISTRY,
+    multiprocess_mode="sum",
+)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -32,5 +46,24 @@ def _counter(kind: str, outcome: str) -> Counter:
 
 
 def render() -> bytes:
-    """The registry in Prometheus' text form."""
-    return generate_latest(REGISTRY)
+    """The registry in Prometheus' text form; with several workers, the sum of what all of them counted since the start.
+
+    A worker that was killed goes on counting in the sums, save for what waited in it.
+    """
+    folder = shared_figures()
+    if folder is None:
+        return generate_latest(REGISTRY)
+    _forget_dead(folder)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(folder))
+    return generate_latest(registry)
+
+
+def _forget_dead(folder: Path) -> None:
+    """Drops what the gauges say of processes that are no more; another worker may be doing the same."""
+    for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            with suppress(FileNotFoundError):
+                mark_process_dead(pid, path=str(folder))

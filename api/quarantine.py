@@ -14,7 +14,7 @@ from feedback_ingest.clock import utc_now
 from feedback_ingest.errors import Fault, NotFound, Refused, ValidationFailed
 from feedback_ingest.quarantine import STATUSES, content, discard, find, mend, name_of, page, shown
 from feedback_ingest.receive import Sender
-from feedback_ingest.replay import Replayed, replay
+from feedback_ingest.replay import Replayed, replay, senders_of
 from feedback_ingest.tables import QuarantinedItem
 
 router = APIRouter(tags=["quarantine"])
@@ -91,7 +91,7 @@ async def mend_item(item_id: str, sender: AdminKey, request: Request) -> dict[st
     with Session(request.app.state.receiving.database.engine) as session:
         item = _find(session, sender, item_id)
         mend(session, item, raw, decider_of(request, sender), utc_now(), is_patch=media == MERGE_PATCH)
-        item.faults = _faults(request, item, sender)
+        item.faults = _faults(request, item, senders_of(session, [item])[item.key_id])
         session.add(item)
         session.flush()
         answer = _whole(request, item)
@@ -129,11 +129,11 @@ def _find(session: Session, sender: Sender, item_id: str) -> QuarantinedItem:
 
 
 def _faults(request: Request, item: QuarantinedItem, sender: Sender) -> list[dict[str, str]]:
-    """What the door would say to the event now."""
+    """What the door would say to the event now, from the one who sent it."""
     receiver = request.app.state.receiving.door.intake.receiver
     look = receiver.feedback if item.kind == "feedback" else receiver.inference
     try:
-        look(content(item), Sender(item.key_id, item.project_id, frozenset({"ingest", "backfill"})), utc_now())
+        look(content(item), sender, utc_now())
     except Refused as error:
         return [{"pointer": fault.pointer, "code": fault.code} for fault in error.faults]
     return []

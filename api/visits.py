@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.browsers import cors, origin_of, refuse_other_origin
+from api.browsers import cors, cors_of_stranger, origin_of, refuse_other_origin
 from feedback_ingest.clock import monotonic_s
 from feedback_ingest.errors import QuotaExceeded, StorageUnavailable
 from feedback_ingest.quotas import Quotas
@@ -100,4 +100,14 @@ class Visit:
             told["ratelimit"] = ", ".join(level.state() for level in levels)
         if self.refused:
             told["retry-after"] = str(max((level.wait_s for level in levels if level.remaining < 1), default=1))
-        return [(name.encode(), value.encode()) for name, value in told.items()]
+        return encoded(told)
+
+
+def encoded(told: dict[str, str]) -> Headers:
+    """Fields as ASGI takes them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told.items()]
+
+
+def told_beside(scope: dict[str, Any], status: int) -> Headers:
+    """What an answer tells beside its body: of the limits of the key, or to a page whose key is not known."""
+    return scope["visit"].headers() if "visit" in scope else encoded(cors_of_stranger(scope, status))

@@ -25,6 +25,8 @@ KINDS = (
     "events_imported",
 )
 COMMAND_LINE = "command-line"
+OPERATOR = frozenset({"ingest", "review"})
+"""What an operator at the shell may send; there is no stored key to say so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class Buckets:
         place = (key_id, name, quota)
         bucket = self._known.get(place)
         if bucket is None:
-            bucket = self._known[place] = Bucket(max(1, int(quota * self._share)), now_s)
+            bucket = self._known[place] = Bucket(max(1, floor(quota * self._share + 1e-9)), now_s)
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         return bucket

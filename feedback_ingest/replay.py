@@ -10,7 +10,7 @@ from uuid import uuid5
 from sqlmodel import Session, col, select
 
 from feedback_ingest.clock import utc_now
-from feedback_ingest.decisions import Decider
+from feedback_ingest.decisions import COMMAND_LINE, OPERATOR, Decider
 from feedback_ingest.errors import FeedbackError
 from feedback_ingest.held import Held
 from feedback_ingest.idempotency import NAMESPACE
@@ -101,16 +101,20 @@ def _replayed(item: QuarantinedItem, verdict: Verdict) -> Replayed:
     return Replayed(item.item_id or 0, verdict.id, verdict.status, offset, verdict.error)
 
 
-def _senders(database: Database, items: Sequence[QuarantinedItem]) -> dict[str, Sender]:
-    """Who sent them, with what their keys may do, valid still or not; an operator may bring back what is old."""
+def senders_of(session: Session, items: Sequence[QuarantinedItem]) -> dict[str, Sender]:
+    """Who sent them by key id, with what their keys may do, valid still or not; what is old may come back."""
     names = {item.key_id: item.project_id for item in items}
-    with Session(database.engine) as session:
-        found = session.exec(select(Credential).where(col(Credential.key_id).in_(names)))
-        scopes = {credential.key_id: set(credential.scopes) for credential in found}
+    found = session.exec(select(Credential).where(col(Credential.key_id).in_(names)))
+    scopes = {COMMAND_LINE: OPERATOR} | {credential.key_id: frozenset(credential.scopes) for credential in found}
     return {
-        name: Sender(name, project_id, frozenset(scopes.get(name, {"ingest"}) | {"backfill"}))
+        name: Sender(name, project_id, scopes.get(name, frozenset({"ingest"})) | {"backfill"})
         for name, project_id in names.items()
     }
+
+
+def _senders(database: Database, items: Sequence[QuarantinedItem]) -> dict[str, Sender]:
+    with Session(database.engine) as session:
+        return senders_of(session, items)
 
 
 def _mark(database: Database, outcomes: Sequence[Replayed], decider: Decider) -> None:

@@ -21,6 +21,9 @@ class Settings(BaseSettings):
 
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="Port of the API.")
+    api_workers: int = Field(
+        1, ge=1, le=64, description="Processes that `feedback api` serves with; each holds its share of a rate limit."
+    )
     grpc: bool = Field(True, description="Whether gRPC is served beside HTTP.")
     grpc_port: int = Field(
         50051, ge=0, le=65535, description="Port of gRPC; where nobody set it and it is in use, gRPC is not served."
@@ -114,6 +117,20 @@ def settle(**values: object) -> None:
     """Sets FEEDBACK_<NAME> for this process and those it starts: what a command line says beside the environment."""
     os.environ.update({f"FEEDBACK_{name.upper()}": str(value) for name, value in values.items()})
     get_settings.cache_clear()
+
+
+def share_figures(folder: str) -> None:
+    """Has the processes that this one starts count into files in `folder`, so that each can tell what all counted.
+
+    prometheus_client reads the variable when it is first imported.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+
+
+def shared_figures() -> Path | None:
+    """The folder of share_figures; None where this process counts for itself."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(folder) if folder else None
 
 
 def refuse_old_tls_in_grpc() -> None:

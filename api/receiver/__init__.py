@@ -114,7 +114,8 @@ def _declare_health(app: FastAPI) -> None:
 
 def _declare_problems(app: FastAPI) -> None:
     async def told(request: Request, error: Exception) -> Response:
-        return _response(error if isinstance(error, FeedbackError) else FeedbackError(), request)
+        known = error if isinstance(error, FeedbackError) else FeedbackError()
+        return _response(known, request, browsers.cors_of_stranger(dict(request.scope), known.status))
 
     async def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -11,6 +11,7 @@ from api.receiver.bodies import Receive
 from api.receiver.composition import Receiving
 from api.receiver.door import Door
 from api.receiver.problems import Answer, Send, answer, problem
+from api.visits import told_beside
 from feedback_ingest.clock import monotonic_s, new_id
 from feedback_ingest.errors import FeedbackError, PayloadTooLarge, RequestTimeout, UriTooLong
 from feedback_ingest.intake import FEEDBACK, INFERENCE
@@ -66,8 +67,7 @@ async def serve(handler: Handler, receiving: Receiving, scope: Scope, receive: R
         await drain(scope, receive)
     meters.REQUESTS.labels(str(status)).inc()
     meters.DURABLE.observe(monotonic_s() - began)
-    if "visit" in scope:
-        headers = [*headers, *scope["visit"].headers()]
+    headers = [*headers, *told_beside(scope, status)]
     if overlong:
         headers = [*headers, (b"connection", b"close")]
     await answer(send, status, headers, body)

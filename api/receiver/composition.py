@@ -10,7 +10,7 @@ from api import meters
 from api.buffered import Buffered
 from api.first_receipts import first_received_at
 from api.grpc_door.listening import listening
-from api.housekeeping import keep_house, keep_metrics
+from api.housekeeping import keep_gauges, keep_house, keep_metrics
 from api.receiver.door import Door
 from api.receiver.keyring import Keyring
 from api.visits import Gate
@@ -57,13 +57,11 @@ async def receiving(settings: Settings) -> AsyncIterator[Receiving]:
         quarantine_bytes=settings.quarantine_bytes,
         clock=monotonic_s,
     )
-    meters.WAITING.set_function(lambda: commits.waiting_events)
-    meters.OVERFLOWED.set_function(lambda: commits.room.overflowed)
-    gate = Gate(Buckets(), Quotas(database, utc_now), settings)
+    gate = Gate(Buckets(1 / settings.api_workers), Quotas(database, utc_now), settings)
     metrics = KnownMetrics()
     metrics.refresh(database)
-    works = (commits.run(), keep_house(database, commits, gate, settings), keep_metrics(database, metrics))
-    tasks = [asyncio.create_task(work) for work in works]
+    works = (keep_house(database, commits, gate, settings), keep_metrics(database, metrics), keep_gauges(commits))
+    tasks = [asyncio.create_task(work) for work in (commits.run(), *works)]
     door = _door(settings, database, commits, gate, Receiver(collect(), pepper, new_id, metrics.fault_of))
     try:
         async with listening(settings, database, door):

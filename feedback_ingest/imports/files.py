@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from feedback_ingest.clock import monotonic_s, utc_now
-from feedback_ingest.decisions import COMMAND_LINE
+from feedback_ingest.decisions import COMMAND_LINE, OPERATOR
 from feedback_ingest.errors import EventTooLarge, FeedbackError, Overloaded, StorageUnavailable
 from feedback_ingest.held import Held
 from feedback_ingest.idempotency import NAMESPACE
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 def operator(project_id: int, backfill: bool) -> Sender:
     """Who imports: an operator at the shell, for one project; `backfill` lets in what is older than 400 days."""
-    return Sender(COMMAND_LINE, project_id, frozenset({"ingest", "review"} | ({"backfill"} if backfill else set())))
+    return Sender(COMMAND_LINE, project_id, OPERATOR | ({"backfill"} if backfill else set()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,24 @@ from sqlmodel import Session
 from feedback_ingest import keys
 from feedback_ingest.clock import utc_now
 from feedback_ingest.errors import SetupError
+from feedback_ingest.postgres import Database
 from tests.api.conftest import Client
 
 HOME = "https://app.example.com"
+FORMER = "https://former.example.com"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
+def revoked(make_key: Callable[..., str], database: Database) -> str:
+    """A public key that was revoked, the only one of its origin; made before a preflight remembers who lists what."""
+    token = make_key("ingest:public", origins=[FORMER])
+    with Session(database.engine) as session:
+        keys.revoke(session, keys.key_id_of(token), utc_now())
+        session.commit()
+    return token
+
+
+@pytest.fixture(scope="module", autouse=True)
 def key(make_key: Callable[..., str]) -> str:
     """A public key for one origin."""
     return make_key("ingest:public", origins=[HOME])
@@ -82,6 +94,31 @@ def test_another_page_gets_nothing(client: Client, key: str, origin: str) -> Non
     assert sent.json()["code"] == "forbidden"
     assert not [name for answer in (asked, sent) for name in answer.headers if name.startswith("access-control")]
     assert sent.headers["vary"] == "Origin"
+
+
+@pytest.mark.parametrize("token", ["nobody", "fb_0000000000000000_nothing"])
+def test_a_page_can_read_that_its_key_is_unknown(client: Client, token: str) -> None:
+    """The 401 names the page's origin, on either kind of route; without a page it names none."""
+    told = {"Authorization": f"Bearer {token}"}
+    sent = client.post("/v1/feedback", token, event(), Origin=HOME)
+    asked = client.run(client._http.get("/v1/feedback-types", headers=told | {"Origin": HOME}))
+    by_program = client.post("/v1/feedback", token, event())
+
+    assert [answer.status_code for answer in (sent, asked, by_program)] == [401, 401, 401]
+    for answer in (sent, asked):
+        assert answer.headers["access-control-allow-origin"] == HOME
+        assert answer.headers["vary"] == "Origin"
+        assert "access-control-allow-credentials" not in answer.headers
+    assert "access-control-allow-origin" not in by_program.headers
+
+
+def test_a_page_can_read_that_its_key_was_revoked(client: Client, revoked: str) -> None:
+    """Its preflight still passes, although no other key lists the origin, and the 401 can be read."""
+    asked = preflight(client, FORMER)
+    sent = client.post("/v1/feedback", revoked, event(), Origin=FORMER)
+
+    assert (asked.status_code, sent.status_code, sent.json()["code"]) == (204, 401, "unauthenticated")
+    assert asked.headers["access-control-allow-origin"] == sent.headers["access-control-allow-origin"] == FORMER
 
 
 def test_a_servers_key_is_of_no_use_to_a_page(client: Client, make_key: Callable[..., str]) -> None:

@@ -129,6 +129,25 @@ def test_what_is_still_wrong_stays_held(client: Client, key: str, admin: str, se
     assert in_log(session, given["feedback_id"]) == 0
 
 
+@pytest.mark.parametrize(("is_imported", "answered"), [(True, 200), (False, 403)])
+def test_a_verdict_comes_back_from_an_import_alone(
+    client: Client, key: str, admin: str, session: Session, is_imported: bool, answered: int
+) -> None:
+    """An operator at the shell may write verdicts, and so may the replay of what they imported; an ingest key's not."""
+    label = {"label": 3, "task_id": "t-1", "annotators": ["p_a"], "method": "majority"}
+    given, place = refused(client, key, admin, feedback_type="review_label")
+    if is_imported:
+        session.execute(text(f"UPDATE staging.quarantined_items SET key_id = 'command-line' WHERE item_id = {place}"))
+        session.commit()
+
+    mended = client.patch(f"/v1/quarantine/{place}", admin, {"feedback_value": label | {"positive": None}}, MERGE)
+    replayed = client.post(f"/v1/quarantine/{place}/replay", admin, {})
+
+    assert mended.json()["errors"] == ([] if is_imported else [{"pointer": "/feedback_type", "code": "above-the-cap"}])
+    assert replayed.status_code == answered
+    assert in_log(session, given["feedback_id"]) == int(is_imported)
+
+
 def test_a_conflict_stays_held(client: Client, key: str, admin: str) -> None:
     """Where the client has sent other content under the id meanwhile, that stands."""
     given, place = refused(client, key, admin)
