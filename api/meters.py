@@ -2,9 +2,8 @@
 
 import os
 from contextlib import suppress
-from pathlib import Path
-
 from functools import cache
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
