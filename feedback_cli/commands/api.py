@@ -53,9 +53,11 @@ def claim_grpc_port() -> None:
     port = port_of(settings)
     if port is None:
         settle(grpc=False)
-    else:
+        return
+    # The usual port, which nobody set, may be taken by now: then one worker goes without, and says so.
+    if settings.api_workers > 1 or "grpc_port" in settings.model_fields_set:
         settle(grpc_port=port, grpc_share_port=settings.grpc_share_port or settings.api_workers > 1)
-        typer.echo(f"gRPC at {settings.api_host}:{port}", err=True)
+    typer.echo(f"gRPC at {settings.api_host}:{port}", err=True)
 
 
 def prepare() -> None:

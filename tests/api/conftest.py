@@ -118,6 +118,7 @@ def served(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iter
     port = free_port()
     folder = tmp_path_factory.mktemp("served")
     settings = {"FEEDBACK_DATABASE_URL": database.url, "FEEDBACK_DATA_DIR": str(folder), "FEEDBACK_PEPPER": PEPPER}
+    settings["FEEDBACK_GRPC"] = "false"
     command = [sys.executable, "-m", "feedback_cli", "api", "--port", str(port)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=os.environ | settings, stdout=log, stderr=log, start_new_session=True)

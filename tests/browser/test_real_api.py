@@ -29,6 +29,7 @@ def real(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder: Path = tmp_path_factory.mktemp("api")
     port = free_port()
     settings = {"FEEDBACK_DATABASE_URL": database.url, "FEEDBACK_DATA_DIR": str(folder), "FEEDBACK_PEPPER": "p" * 32}
+    settings["FEEDBACK_GRPC"] = "false"
     command = [sys.executable, "-m", "feedback_cli", "api", "--port", str(port)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=os.environ | settings, stdout=log, stderr=log, start_new_session=True)

@@ -42,6 +42,7 @@ class Api:
     def start(self) -> None:
         """Returns when it is ready."""
         settings = {
+            "FEEDBACK_GRPC": "false",
             "FEEDBACK_DATABASE_URL": self._database.url,
             "FEEDBACK_DATA_DIR": str(self._folder),
             "FEEDBACK_PEPPER": PEPPER,

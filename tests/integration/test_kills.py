@@ -43,7 +43,7 @@ class Receiver:
     def start(self) -> None:
         """Returns when it is ready."""
         command = [sys.executable, "-m", "feedback_cli", "api", "--only", "ingest", "--port", str(self.port)]
-        environment = {**os.environ, "FEEDBACK_DATA_DIR": str(self.data_dir)}
+        environment = {**os.environ, "FEEDBACK_DATA_DIR": str(self.data_dir), "FEEDBACK_GRPC": "false"}
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
         ends_at = time.monotonic() + DEADLINE_S
         while time.monotonic() < ends_at:

@@ -48,6 +48,7 @@ def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
 def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Port of an API on a data directory of its own, as `make up` starts one."""
     monkeypatch.setenv("FEEDBACK_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("FEEDBACK_GRPC_PORT", "0")
     chosen = _free_port()
     process = subprocess.Popen([sys.executable, "-m", "feedback_cli", "api", "--port", str(chosen)], cwd=ROOT)
     try:
