@@ -42,7 +42,8 @@ class Door:
         given = {f"FEEDBACK_{name.upper()}": str(value) for name, value in settings.items()}
         self._environment = {
             **os.environ, "FEEDBACK_DATABASE_URL": dsn, "FEEDBACK_DATA_DIR": str(folder), "FEEDBACK_PEPPER": PEPPER,
-            "FEEDBACK_GRPC": "false", "PLANTED_BUG": plant, "PLANTED_POINTS": str(self.points), "PYTHONPATH": str(PLANTED), **given,
+            "FEEDBACK_GRPC": "false", "PYTHONPATH": str(PLANTED), "PLANTED_BUG": plant,
+            "PLANTED_POINTS": str(self.points), **given,
         }  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
 
