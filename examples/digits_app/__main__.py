@@ -56,8 +56,11 @@ async def _run(options: argparse.Namespace) -> None:
     plan = Plan(options.model_name, options.rate, options.seed, options.drift_after)
     app = DigitsApp(plan, served, outbox, speak)
     commands = asyncio.create_task(_obey(app))
+    commands.add_done_callback(lambda task: setattr(app, "is_stopping", True))
     try:
         await app.run()
+        if commands.done():
+            commands.result()  # raises what ended it, if it was not asked to stop
         commands.cancel()
         speak({**counts_event(app), "is_final": True})
     finally:
@@ -80,7 +83,6 @@ async def _obey(app: object) -> None:
         elif command == "measure":
             speak({"event": "measured", "accuracy": await asyncio.to_thread(app.measure)})
         elif command in ("", "stop"):
-            app.is_stopping = True
             return
 
 

@@ -87,7 +87,7 @@ class DigitsApp:
         }
         return {
             version: {name: _accuracy(model, pixels, unseen.labels) for name, pixels in scans.items()}
-            for version, model in self.models.items()
+            for version, model in list(self.models.items())  # a new champion may come while this is measured
         }
 
     def _drift(self) -> None:

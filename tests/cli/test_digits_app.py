@@ -1,10 +1,12 @@
 """The digits app's honest parts: disjoint images, a drift that hurts, users who behave as the demo says."""
 
 from collections import Counter
+from typing import Any, cast
 
 import numpy as np
 
 from examples.digits_app import images
+from examples.digits_app.app import DigitsApp, Plan
 from examples.digits_app.outbox import durable_ms
 from examples.digits_app.users import Answer, Post, feedback_on
 
@@ -105,3 +107,18 @@ def test_the_servers_own_time_is_read_from_the_header() -> None:
     """Server-Timing tells the milliseconds from receipt to commit; its absence is None, not 0."""
     assert durable_ms("durable;dur=1.8") == 1.8
     assert durable_ms("") is None
+
+
+def test_a_champion_may_come_while_the_app_measures() -> None:
+    """The versions known when it began are measured; the new one does not end the measuring."""
+    plan, nothing = Plan("digits", 50.0, 0, None), cast(Any, None)
+    app = DigitsApp(plan, nothing, nothing, lambda message: None)
+
+    class Champion:
+        def predict(self, inputs: list[Any]) -> list[tuple[str, dict[str, float]]]:
+            app.models[f"digits-{len(app.models) + 1:04d}"] = self
+            return [("7", {"7": 1.0})] * len(inputs)
+
+    app.models["digits-0001"] = Champion()
+
+    assert set(app.measure()) == {"digits-0001"}
