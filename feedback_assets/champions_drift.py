@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from feedback_assets import facts
+from feedback_assets.compiling import recipe_for
 from feedback_ingest.log import LogRow
 from feedback_ingest.settings import Settings
-from feedback_loop.learning.datasets import Recipe, training_rows
+from feedback_loop.learning.datasets import training_rows
 from feedback_loop.learning.drift import DriftReport, Learnt, first_and_newest, held_to, of_model, report, window
 from feedback_loop.learning.rows import json_text
 
@@ -130,7 +131,7 @@ def learnt_by(
     dataset = next((fact.body for fact in reversed(mine) if fact.body["dataset_version"] == version), None)
     if dataset is None:
         return None
-    recipe = Recipe(incumbent.project_id, incumbent.model_name, settings.training_rows, settings.golden_share)
+    recipe = recipe_for(labeled, incumbent.project_id, incumbent.model_name, settings)
     rows = training_rows(labeled.filter(labeled.feedback_offset <= dataset["log_offset"]), recipe)
     step = max(dataset["rows"] // SAMPLED_ROWS, 1)
     placed = rows.mutate(place=ibis.row_number().over(order_by=rows.feedback_offset))
@@ -142,7 +143,7 @@ def new_labels(incumbent: Incumbent, labeled: "ibis.Table", datasets: Sequence[L
     """How many rows a training would see that the newest dataset of the model did not."""
     known = facts.of_model(datasets, incumbent.project_id, incumbent.model_name)
     seen = known[-1].body["log_offset"] if known else 0
-    recipe = Recipe(incumbent.project_id, incumbent.model_name, settings.training_rows, settings.golden_share)
+    recipe = recipe_for(labeled, incumbent.project_id, incumbent.model_name, settings)
     rows = training_rows(labeled, recipe)
     count: int = rows.filter(rows.feedback_offset > seen).count().to_pyarrow().as_py()
     return count
