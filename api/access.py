@@ -9,7 +9,8 @@ from fastapi.security.base import SecurityBase
 from sqlmodel import Session
 
 from api.browsers import cors, origin_of, refuse_other_origin
-from api.receiver.bodies import bearer
+from api.receiver.bodies import bearer, header
+from api.sessions import refuse_forged, secret_of, sessions_of
 from feedback_ingest.decisions import Decider
 from feedback_ingest.errors import Forbidden
 from feedback_ingest.receive import Sender
@@ -27,13 +28,17 @@ OPEN = frozenset(
         "/docs",
         "/docs/oauth2-redirect",
         "/f/{token}",
+        "/session",
+        "/session/end",
+        "/static/{name:path}",
     }
 )
-"""What needs no key: health, figures without content, documentation, and links that are keys themselves."""
+"""What needs no key: health, figures without content, documentation, links that are keys themselves, signing in and
+out, and the files of pages, which hold nothing of anybody."""
 
 
 class Key(SecurityBase):
-    """The key in the Authorization header; it needs one of the scopes that the route names."""
+    """The key in the Authorization header, or the one a page's cookie stands for; it has a scope the route names."""
 
     def __init__(self) -> None:
         self.model = HTTPBearer()
@@ -42,8 +47,7 @@ class Key(SecurityBase):
     async def __call__(self, request: Request, response: Response, needed: SecurityScopes) -> Sender:
         """The sender; raises Unauthenticated, Forbidden, or StorageUnavailable where nobody can tell."""
         scope = dict(request.scope)
-        keyring = request.app.state.receiving.door.keyring
-        sender: Sender = await keyring.sender(bearer(scope), *needed.scopes)
+        sender = await sender_of(request, *needed.scopes)
         request.scope["sender"] = sender
         if sender.limits is not None:
             origin = origin_of(scope)
@@ -58,6 +62,18 @@ ReadKey = Annotated[Sender, Security(key, scopes=["read", "review"])]
 ServingKey = Annotated[Sender, Security(key, scopes=["read", "ingest"])]
 ReviewKey = Annotated[Sender, Security(key, scopes=["review"])]
 AdminKey = Annotated[Sender, Security(key, scopes=["admin"])]
+
+
+async def sender_of(request: Request, *scopes: str) -> Sender:
+    """Who sends; an answer that goes on for long asks again, and ends with the key. Raises as Key does."""
+    scope = dict(request.scope)
+    secret = None if header(scope, b"authorization") else secret_of(request)
+    if secret is not None:
+        refuse_forged(request, secret)
+        return await sessions_of(request.app).sender(secret, *scopes)
+    keyring = request.app.state.receiving.door.keyring
+    sender: Sender = await keyring.sender(bearer(scope), *scopes)
+    return sender
 
 
 def session_of(request: Request) -> Any:

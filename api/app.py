@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from api import admin, browsers, contract, dry_run, links, otlp, quarantine, reads
+from api.pages import files, sign_in
 from api.receiver import create_app, thin
 from feedback_ingest.settings import Settings
 
@@ -10,7 +11,7 @@ from feedback_ingest.settings import Settings
 def create_whole_app(settings: Settings | None = None) -> FastAPI:
     """The receiver's app with every other route."""
     app = create_app(settings)
-    for room in (contract, dry_run, links, otlp, reads, admin, quarantine):
+    for room in (contract, dry_run, links, otlp, reads, admin, quarantine, sign_in, files):
         app.include_router(room.router)
     app.include_router(browsers.beside)
     return app

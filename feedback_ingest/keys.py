@@ -130,6 +130,11 @@ def sender_of(token: str, known: KnownKey | None, now: datetime) -> Sender:
     stored = known.credential.token_sha256 if known else NOBODY
     if not hmac.compare_digest(_digest(token), stored) or known is None or not is_valid(known.credential, now):
         raise Unauthenticated()
+    return sender_with(known)
+
+
+def sender_with(known: KnownKey) -> Sender:
+    """Who a key that was proven speaks for, and what it may do."""
     credential = known.credential
     limits = Limits(
         credential.events_per_minute, credential.bytes_per_minute, known.events_per_day, tuple(credential.origins)

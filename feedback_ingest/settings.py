@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     )
     public_max_body_bytes: int = Field(65_536, gt=0, description="Decoded bytes of one request with a public key.")
 
+    session_s: int = Field(43_200, gt=0, description="Seconds after which a person at a page signs in again.")
+
     log_partition_rows: int = Field(1_000_000, gt=0, description="Offsets in one partition of the log.")
     first_day: date = Field(date(2026, 1, 1), description="First UTC day of the daily partitions in Dagster.")
 

@@ -1,1 +1,1 @@
-"""What the doors keep beside the log: the metrics a project registered, and links by which a person may answer."""
+"""What the doors keep beside the log: metrics a project registered, links to answer by, and who is signed in."""

@@ -41,3 +41,14 @@ class FeedbackToken(SQLModel, table=True):
     uses: int = Field(default=0, sa_column=Column(Integer, nullable=False))
     created_at: datetime = Field(sa_column=timestamp())
     expires_at: datetime = Field(sa_column=timestamp())
+
+
+class PageSession(SQLModel, table=True):
+    """A person signed in with a key: only the SHA-256 of the cookie's secret, and until when."""
+
+    __tablename__ = "page_sessions"
+
+    secret_sha256: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    key_id: str = Field(sa_column=Column(String(16), ForeignKey("credentials.key_id"), nullable=False))
+    created_at: datetime = Field(sa_column=timestamp())
+    expires_at: datetime = Field(sa_column=timestamp())
