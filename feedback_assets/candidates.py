@@ -24,7 +24,10 @@ Row = Mapping[str, Any]
 
 
 def train_candidate(log: LogResource, dataset: Row) -> tuple[RegisteredModel, TrainedModel]:
-    """Trains on a compiled dataset and registers the model under the dataset's name; raises TooLittleToLearn."""
+    """Trains on a compiled dataset, registers the model under the dataset's name and appends `model_trained`.
+
+    Raises TooLittleToLearn.
+    """
     root = datasets_on_disk.root(log.settings.data_dir, dataset["project_id"])
     found = datasets_on_disk.read(root, dataset["dataset_version"])
     model = train(found.rows().to_pylist(), dataset["seed"])
@@ -43,6 +46,11 @@ def train_candidate(log: LogResource, dataset: Row) -> tuple[RegisteredModel, Tr
         {"dataset_version": dataset["dataset_version"], "log_offset": str(dataset["log_offset"])},
         dataset["project_id"],
     )
+    told = {name: dataset[name] for name in ("model_name", "dataset_version", "rows")}
+    body = {**told, "model_version": registered.model_version, "chosen": model.chosen}
+    with log.session() as session:
+        name = registered.model_version
+        facts.append(session, log.pepper, registered.project_id, facts.MODEL_TRAINED, name, body, utc_now())
     return registered, model
 
 

@@ -72,6 +72,7 @@ def _body(dataset: Dataset) -> dict[str, Any]:
         "dataset_version": dataset.version,
         "log_offset": told["log_offset"],
         "rows": told["rows"],
+        "first_feedback_offset": told["first_feedback_offset"],
         "labels": told["labels"],
         "row_digest": told["row_digest"],
         "references": told["references"],

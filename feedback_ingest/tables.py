@@ -105,6 +105,10 @@ class FeedbackEvent(SQLModel, table=True):
     feedback_value: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     user_context: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     body: str = Field(sa_column=Column(Text, nullable=False))
+    appended_at: datetime | None = Field(
+        default=None, sa_column=timestamp(nullable=True, server_default=text("clock_timestamp()"))
+    )
+    """When it was written, the moment before its commit; None for what is older than this column."""
 
 
 class QuarantinedItem(SQLModel, table=True):

@@ -59,7 +59,10 @@ def test_a_better_candidate_takes_the_champions_place(world: World) -> None:
     assert result.success
     serving = _champion(world)
     [compiled] = world.facts(facts.DATASET_COMPILED)
+    [trained] = world.facts(facts.MODEL_TRAINED)
     [promoted] = world.facts(facts.MODEL_PROMOTED)
+    assert compiled.log_offset < trained.log_offset < promoted.log_offset
+    assert trained.body["model_version"] == trained.body["dataset_version"] == "digits-0002"
     assert serving is not None and serving.model_version == serving.dataset_version == "digits-0002"
     assert TrainedModel.from_bytes(load_artifact(serving)).classes == ("0", "1", "2")
     assert compiled.body["dataset_version"] == promoted.body["dataset_version"] == "digits-0002"
