@@ -1,5 +1,6 @@
 """Who may call a route: every route names its scopes here, or stands in OPEN; a test walks them all."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response, Security
@@ -49,6 +50,7 @@ class Key(SecurityBase):
         scope = dict(request.scope)
         sender = await sender_of(request, *needed.scopes)
         request.scope["sender"] = sender
+        request.scope["ask_again"] = partial(self, request, response, needed)
         if sender.limits is not None:
             origin = origin_of(scope)
             refuse_other_origin(sender, origin)

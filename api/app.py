@@ -2,16 +2,39 @@
 
 from fastapi import FastAPI
 
-from api import admin, browsers, contract, dry_run, links, otlp, quarantine, reads
+from api import (
+    admin,
+    browsers,
+    contract,
+    dry_run,
+    links,
+    otlp,
+    quarantine,
+    reads,
+    wakeups,
+)
 from api.pages import files, sign_in
 from api.receiver import create_app, thin
 from feedback_ingest.settings import Settings
+
+ROOMS = (
+    wakeups,
+    contract,
+    dry_run,
+    links,
+    otlp,
+    reads,
+    admin,
+    quarantine,
+    sign_in,
+    files,
+)
 
 
 def create_whole_app(settings: Settings | None = None) -> FastAPI:
     """The receiver's app with every other route."""
     app = create_app(settings)
-    for room in (contract, dry_run, links, otlp, reads, admin, quarantine, sign_in, files):
+    for room in ROOMS:
         app.include_router(room.router)
     app.include_router(browsers.beside)
     return app
