@@ -32,9 +32,7 @@ from feedback_ingest.canonical import load_pepper
 from feedback_ingest.keys import create
 from feedback_ingest.postgres import Database, open_database
 from feedback_ingest.settings import Settings
-from feedback_loop.stream.positions import try_lease
-from feedback_loop.stream.process import NAME, SESSION, leading
-from feedback_loop.stream.rebuild import forget
+from feedback_loop.stream.process import leading
 
 PER_S = 1_000
 # One writer, one time a batch: what is later than all that was seen is what is new.
@@ -166,15 +164,11 @@ def append_backlog(database: Database, settings: Settings, events: int) -> None:
 
 def catch_up_events_s(database: Database, settings: Settings) -> float:
     """Events a second over the whole log, with all consumers, from empty tables."""
-    with psycopg.connect(database.asyncpg_dsn, options=SESSION) as connection:
-        if not try_lease(connection, NAME):
-            raise RuntimeError("a stream still works")
-        forget(database, connection)
-        with leading(database, connection, settings, load_pepper(settings)) as stream:
-            began = time.perf_counter()
-            while stream.step():
-                pass
-            return stream.position / (time.perf_counter() - began)
+    with leading(database, settings, anew=True) as stream:
+        began = time.perf_counter()
+        while stream.step():
+            pass
+        return stream.position / (time.perf_counter() - began)
 
 
 def inference(name: str) -> dict[str, Any]:

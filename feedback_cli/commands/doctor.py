@@ -104,14 +104,16 @@ def _disk() -> str:
 def _stream() -> str:
     from feedback_cli.commands.keys import session
     from feedback_ingest.errors import SetupError
-    from feedback_ingest.log import head
     from feedback_loop.stream.status import status
 
     with session() as opened:
-        stream, last = status(opened), head(opened)
-    if not stream.is_running and last > stream.log_offset:
-        raise SetupError(f"{last - stream.log_offset} events behind and not running; start it with `feedback stream`")
-    return f"at {stream.log_offset} of {last}, {stream.dead_letters} dead letters"
+        stream = status(opened)
+    idle = [consumer.name for consumer in stream.consumers if consumer.lag and not consumer.is_running]
+    places = ", ".join(f"{consumer.name} {consumer.log_offset}" for consumer in stream.consumers)
+    if idle:
+        start = "feedback stream" if len(idle) == len(stream.consumers) else f"feedback stream --only {','.join(idle)}"
+        raise SetupError(f"{stream.lag} events behind and not running; start it with `{start}` ({places})")
+    return f"{places} of {stream.hindmost.head}, {stream.dead_letters} dead letters"
 
 
 def _answers(url: str, start: str) -> str:

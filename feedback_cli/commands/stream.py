@@ -8,10 +8,14 @@ def register(app: typer.Typer) -> None:
     app.command("stream")(stream)
 
 
-def stream() -> None:
-    """Follow the log and keep the live tables, until SIGTERM or Ctrl-C.
+ONLY = typer.Option(None, help="Consumers, by commas, that this process works as; others work elsewhere.")
+REBUILD = typer.Option(False, "--rebuild", help="First empty what they keep: read the log from offset 1.")
 
-    Example: FEEDBACK_DATA_DIR=/var/lib/feedback feedback stream
+
+def stream(only: str | None = ONLY, rebuild: bool = REBUILD) -> None:
+    """Follow the log and keep the live tables, until SIGTERM or Ctrl-C; a second one waits until the first one ends.
+
+    Example: feedback stream --only rolling_metrics,alerts
     """
     from feedback_cli.supervision.interrupts import stop_on_signals
     from feedback_ingest.postgres import open_database
@@ -22,6 +26,6 @@ def stream() -> None:
     settings = get_settings()
     database = open_database(settings)
     try:
-        run(database, settings, stop)
+        run(database, settings, stop, [name.strip() for name in (only or "").split(",") if name.strip()], rebuild)
     finally:
         database.close()

@@ -1,5 +1,6 @@
 """Dead letters: events a consumer could not take, kept with the reason; many at once mean the program is broken."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,10 @@ from feedback_ingest.errors import FeedbackError
 
 WINDOW = 1_000
 LIMIT = 10
+TOO_MANY = """
+SELECT count(DISTINCT log_offset) FROM dead_letters
+WHERE consumer = ANY(%s) AND log_offset > %s AND log_offset <= %s
+"""
 
 
 class Poisoned(FeedbackError):
@@ -24,11 +29,9 @@ def bury(cursor: Cursor[Any], consumer: str, log_offset: int, error: Exception, 
     )
 
 
-def refuse_too_many(connection: Connection[Any], log_offset: int) -> None:
-    """Raises Poisoned when more than LIMIT of the last WINDOW events are dead letters of any consumer."""
-    found = connection.execute(
-        "SELECT count(DISTINCT log_offset) FROM dead_letters WHERE log_offset > %s", (log_offset - WINDOW,)
-    ).fetchone()
+def refuse_too_many(connection: Connection[Any], consumers: Sequence[str], log_offset: int) -> None:
+    """Raises Poisoned when more than LIMIT of the WINDOW events up to `log_offset` are dead letters of `consumers`."""
+    found = connection.execute(TOO_MANY, (list(consumers), log_offset - WINDOW, log_offset)).fetchone()
     connection.commit()
     if found is not None and found[0] > LIMIT:
         raise Poisoned()

@@ -1,13 +1,14 @@
-"""The process that follows the log: micro-batches, each with its effects and the new position in one transaction.
+"""The process that follows the log: micro-batches, each with its effects and the new places in one transaction.
 
 A second process waits for the lease and takes over when the first one ends, however it ends. What a consumer cannot
 take is narrowed down to the one event, kept as a dead letter, and the stream goes on.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from threading import Event as Flag
 from typing import Any
 
@@ -26,10 +27,11 @@ from feedback_ingest.clock import monotonic_s, utc_now
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
 from feedback_loop.stream import positions
-from feedback_loop.stream.consumers import Batch, Consumer, Event, collect
+from feedback_loop.stream.consumers import Batch, Event, collect
 from feedback_loop.stream.dead_letters import bury, refuse_too_many
+from feedback_loop.stream.forgetting import forget
 from feedback_loop.stream.garbage import Sweeper, left_to_sweeper
-from feedback_loop.stream.positions import NAME
+from feedback_loop.stream.groups import Turn, chosen, elsewhere, next_turn, together
 from feedback_loop.stream.reading import Reader
 
 logger = logging.getLogger("feedback.stream")
@@ -49,46 +51,63 @@ TOO_LARGE = "54"
 
 
 class Stream:
-    """One holder of the lease: steps through the log until it is told to stop or is fenced off."""
+    """The holder of the leases of `names` (default: all): steps through the log until told to stop or fenced off."""
 
-    def __init__(self, connection: Connection[Any], settings: Settings, pepper: Pepper, reader: Reader | None = None):
+    def __init__(
+        self,
+        connection: Connection[Any],
+        settings: Settings,
+        pepper: Pepper,
+        reader: Reader | None = None,
+        names: Sequence[str] = (),
+    ):
         self._connection = connection
         self._engine = engine_on(connection)
         self._pepper = pepper
         self._reader = reader or Reader(self._engine, settings.stream_batch)
         self._sweeper = Sweeper()
-        self._consumers: list[Consumer] = [consumer(settings) for consumer in collect().values()]
-        self._epoch, self.position = positions.take_over(connection, NAME, utc_now())
+        self._consumers = {name: consumer(settings) for name, consumer in collect().items()}
+        names = names or chosen()
+        self._elsewhere = elsewhere(names)
+        found = positions.take_over(connection, names, utc_now())
+        self._standings = together(found)
+        positions.place(connection, {name: at for name, at in self._standings.items() if at != found[name]})
+
+    @property
+    def position(self) -> int:
+        """Up to here all its consumers have been."""
+        return min(standing.log_offset for standing in self._standings.values())
 
     def step(self) -> int:
-        """Processes the next micro-batch; how many events it held, 0 at the end of the log."""
-        events = self._reader.read(self.position)
-        if events:
-            self._process(events)
+        """Processes the next micro-batch; how many events it held, 0 where there is none or others come first."""
+        turn = next_turn(self._standings, positions.places(self._connection, self._elsewhere))
+        events = self._reader.read(turn.after, turn.upto) if turn else []
+        if turn and events:
+            self._process(turn, events)
             self._sweeper.sweep(len(events))
         return len(events)
 
-    def _process(self, events: Sequence[Event]) -> None:
+    def _process(self, turn: Turn, events: Sequence[Event]) -> None:
         """All of `events`, or after an error its halves apart; an event that fails alone is tried again."""
-        if self._attempt(events):
+        if self._attempt(turn, events):
             return
         if len(events) > 1:
             half = len(events) // 2
-            self._process(events[:half])
-            self._process(events[half:])
+            self._process(turn, events[:half])
+            self._process(turn, events[half:])
             return
         for pause_s in RETRY_S[:-1]:
             Flag().wait(pause_s)
-            if self._attempt(events):
+            if self._attempt(turn, events):
                 return
         Flag().wait(RETRY_S[-1])
-        self._commit(events, apart=True)
-        refuse_too_many(self._connection, self.position)
+        self._commit(turn, events, apart=True)
+        refuse_too_many(self._connection, turn.names, events[-1].row.log_offset)
 
-    def _attempt(self, events: Sequence[Event]) -> bool:
+    def _attempt(self, turn: Turn, events: Sequence[Event]) -> bool:
         """Commits `events`, or leaves no trace; a lost connection or lease is not the events' fault, and is raised."""
         try:
-            self._commit(events)
+            self._commit(turn, events)
         except (*AWAY, positions.Fenced) as error:
             if not _state(error).startswith(TOO_LARGE):
                 raise
@@ -99,37 +118,52 @@ class Stream:
         self._connection.rollback()
         return False
 
-    def _commit(self, events: Sequence[Event], apart: bool = False) -> None:
-        """Effects, position and decisions, in one transaction; the log's lock is taken last, and held shortly.
+    def _commit(self, turn: Turn, events: Sequence[Event], apart: bool = False) -> None:
+        """Effects, places and decisions, in one transaction; the log's lock is taken last, and held shortly.
 
         `apart`: a consumer that fails leaves a dead letter instead of its effects, and does not keep the others.
         """
         batch, now = Batch(events), utc_now()
         with Session(self._engine) as session:
             cursor: Any = session.connection().connection.cursor()
-            for consumer in self._consumers:
+            for name, does in self._doing(turn, batch, cursor, now):
                 if apart:
-                    _apply_apart(consumer, batch, cursor, now)
+                    _do_apart(name, does, batch, cursor, now)
                 else:
-                    consumer.apply(batch, cursor, now)
-            positions.advance(cursor, NAME, self._epoch, self.position, batch.last_offset, now)
+                    does()
+            moving = {name: self._standings[name] for name in turn.names}
+            moved = positions.advance(cursor, moving, batch.last_offset, now)
             log.append(session, batch.facts, now, self._pepper)
             session.commit()
-        self.position = batch.last_offset
+        self._standings |= moved
+
+    def _doing(
+        self, turn: Turn, batch: Batch, cursor: Cursor[Any], now: datetime
+    ) -> Iterator[tuple[str, Callable[[], None]]]:
+        """What each consumer has to do, in their order: take the batch, or tell what it found in it earlier.
+
+        Meanwhile the batch is as new as it is to that consumer.
+        """
+        for name, consumer in self._consumers.items():
+            if name in turn.recalled:
+                yield name, partial(consumer.recall, batch, cursor)
+            elif name in turn.names:
+                batch.is_replay = batch.last_offset <= self._standings[name].decided_offset
+                yield name, partial(consumer.apply, batch, cursor, now)
 
 
-def _apply_apart(consumer: Consumer, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
+def _do_apart(name: str, does: Callable[[], None], batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
     facts = len(batch.facts)
     cursor.execute("SAVEPOINT apart")
     try:
-        consumer.apply(batch, cursor, now)
+        does()
     except Exception as error:
         if isinstance(error, AWAY) and not _state(error).startswith(TOO_LARGE):
             raise
         cursor.execute("ROLLBACK TO SAVEPOINT apart")
         del batch.facts[facts:]
-        bury(cursor, consumer.name, batch.last_offset, error, 1 + len(RETRY_S), now)
-        logger.error("%s cannot take event %s: %s", consumer.name, batch.last_offset, type(error).__name__)
+        bury(cursor, name, batch.last_offset, error, 1 + len(RETRY_S), now)
+        logger.error("%s cannot take event %s: %s", name, batch.last_offset, type(error).__name__)
 
 
 def _state(error: Exception) -> str:
@@ -142,35 +176,42 @@ def engine_on(connection: Connection[Any]) -> Engine:
     return create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
 
 
-def run(database: Database, settings: Settings, stop: Flag) -> None:
-    """Follows the log until `stop` is set; waits for the lease first, and again whenever the database was away.
+def run(database: Database, settings: Settings, stop: Flag, only: Sequence[str] = (), anew: bool = False) -> None:
+    """Follows the log as the consumers of `only` (default: all) until `stop` is set; `anew`: from its first event.
 
-    Raises Poisoned when so many events cannot be taken that the program, not the events, must be at fault.
+    Waits for their leases first, and again whenever the database was away. Raises SetupError where they cannot work by
+    themselves, and Poisoned when so many events cannot be taken that the program, not the events, must be at fault.
     """
-    pepper = load_pepper(settings)
+    names = chosen(only)
     while not stop.is_set():
         try:
-            with psycopg.connect(database.asyncpg_dsn, options=SESSION, connect_timeout=5) as connection:
-                if positions.try_lease(connection, NAME):
-                    with leading(database, connection, settings, pepper) as stream:
-                        _follow(database, stream, settings, stop)
-                else:
-                    stop.wait(LEASE_POLL_S)
+            with leading(database, settings, names, anew) as stream:
+                anew = False
+                _follow(database, stream, settings, stop)
         except AWAY:
             logger.warning("the database is away; trying again")
             stop.wait(LEASE_POLL_S)
         except positions.Fenced:
-            logger.warning("another process has taken over")
+            logger.debug("another process works")
             stop.wait(LEASE_POLL_S)
 
 
 @contextmanager
-def leading(database: Database, connection: Connection[Any], settings: Settings, pepper: Pepper) -> Iterator[Stream]:
-    """The stream of the holder of the lease, reading ahead on a connection of its own."""
-    set_json_loads(loads, connection)
-    reading = Reader(engine_on(connection), settings.stream_batch, database.engine)
-    with left_to_sweeper(), reading as reader:
-        yield Stream(connection, settings, pepper, reader)
+def leading(database: Database, settings: Settings, names: Sequence[str] = (), anew: bool = False) -> Iterator[Stream]:
+    """The stream as the holder of the leases of `names` (default: all), reading ahead on a connection of its own.
+
+    `anew`: it stands before the first event, with empty tables. Raises Fenced while another process holds a lease.
+    """
+    names = names or chosen()
+    with psycopg.connect(database.asyncpg_dsn, options=SESSION, connect_timeout=5) as connection:
+        if not positions.try_lease(connection, names):
+            raise positions.Fenced()
+        if anew:
+            forget(connection, names, utc_now())
+        set_json_loads(loads, connection)
+        reading = Reader(engine_on(connection), settings.stream_batch, database.engine)
+        with left_to_sweeper(), reading as reader:
+            yield Stream(connection, settings, load_pepper(settings), reader, names)
 
 
 def _follow(database: Database, stream: Stream, settings: Settings, stop: Flag) -> None:
@@ -187,14 +228,10 @@ def _follow(database: Database, stream: Stream, settings: Settings, stop: Flag) 
                 stop.wait(pause_s)
 
 
-def catch_up(database: Database, settings: Settings, within_s: float = 60.0) -> int:
+def catch_up(database: Database, settings: Settings, only: Sequence[str] = (), within_s: float = 60.0) -> int:
     """Processes everything committed so far, in this thread; the offset reached. Raises Fenced while another works."""
     until_s = monotonic_s() + within_s
-    pepper = load_pepper(settings)
-    with psycopg.connect(database.asyncpg_dsn, options=SESSION) as connection:
-        if not positions.try_lease(connection, NAME):
-            raise positions.Fenced()
-        with leading(database, connection, settings, pepper) as stream:
-            while stream.step() and monotonic_s() < until_s:
-                pass
-            return stream.position
+    with leading(database, settings, chosen(only)) as stream:
+        while stream.step() and monotonic_s() < until_s:
+            pass
+        return stream.position

@@ -33,12 +33,15 @@ class Reader:
     ) -> None:
         self._thread.shutdown(cancel_futures=True)
 
-    def read(self, after: int) -> list[Event]:
-        """The events that follow offset `after`; empty at the end of the log."""
+    def read(self, after: int, upto: int | None = None) -> list[Event]:
+        """The events that follow offset `after`, none above `upto`; empty at the end of the log."""
         waiting, self._next = self._next, None
         events = waiting[1].result() if waiting and waiting[0] == after else []
         events = events or self._read(self._engine, after)
-        if len(events) == self._limit and self._ahead is not None:
+        is_full = len(events) == self._limit
+        if upto is not None and events and events[-1].row.log_offset > upto:
+            events = [event for event in events if event.row.log_offset <= upto]
+        if is_full and self._ahead is not None:
             last = events[-1].row.log_offset
             self._next = last, self._thread.submit(self._read, self._ahead, last)
         return events

@@ -86,6 +86,17 @@ class AttributionChange(SQLModel, table=True):
     after: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
 
 
+class LiveEnrichment(SQLModel, table=True):
+    """What one source adds to a feedback once its inference is known."""
+
+    __tablename__ = "live_enrichments"
+
+    project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    feedback_id: str = Field(sa_column=words(primary_key=True))
+    source: str = Field(sa_column=words(primary_key=True))
+    answer: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
 class LiveMetric(SQLModel, table=True):
     """One bucket of event time of one metric of one model version: exact sums, never an average."""
 
@@ -142,7 +153,10 @@ class TrainingExample(SQLModel, table=True):
 
 
 class ConsumerPosition(SQLModel, table=True):
-    """How far a consumer is: the last offset whose effects are committed, and the epoch that fences its forerunners."""
+    """How far a consumer is: the last offset whose effects are committed, and the epoch that fences its forerunners.
+
+    Up to `decided_offset` it has been at some time: its decisions up to there are in the log.
+    """
 
     __tablename__ = "consumer_positions"
 
@@ -150,6 +164,7 @@ class ConsumerPosition(SQLModel, table=True):
     epoch: int = Field(sa_column=whole())
     log_offset: int = Field(sa_column=whole())
     updated_at: datetime = Field(sa_column=timestamp())
+    decided_offset: int = Field(default=0, sa_column=whole(server_default=text("0")))
 
 
 class DeadLetter(SQLModel, table=True):

@@ -18,7 +18,7 @@ PARTS = ("api", "stream", "code-server", "webserver", "daemon", "runs")
 KNOWN = "SELECT id FROM staging.feedback_events WHERE kind = 'feedback'"
 BEHIND = """
 SELECT (SELECT max(next_offset) - 1 FROM staging.log_head)
-    - (SELECT log_offset FROM consumer_positions WHERE name = 'stream')
+    - (SELECT min(log_offset) FROM consumer_positions)
 """
 
 

@@ -11,6 +11,7 @@ from feedback_ingest.canonical import Pepper
 from feedback_ingest.clock import monotonic_s, utc_now
 from feedback_ingest.log import Fact
 from feedback_ingest.postgres import Database
+from feedback_loop.stream.consumers import collect
 from feedback_loop.stream.status import status
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -54,17 +55,16 @@ def append(database: Database, pepper: Pepper, *facts: Fact) -> None:
 
 WIPE = """
 ALTER TABLE staging.feedback_events DISABLE TRIGGER append_only;
-DELETE FROM staging.feedback_events; DELETE FROM staging.event_keys; DELETE FROM live_inferences;
-DELETE FROM live_feedback; DELETE FROM live_metrics; DELETE FROM attribution_changes; DELETE FROM alerts;
-DELETE FROM training_examples; DELETE FROM dead_letters; DELETE FROM consumer_positions;
-UPDATE staging.log_head SET next_offset = 1
+DELETE FROM staging.feedback_events; DELETE FROM staging.event_keys; DELETE FROM dead_letters;
+DELETE FROM consumer_positions; UPDATE staging.log_head SET next_offset = 1
 """
 
 
 def wipe(database: Database) -> None:
     """Empties the log and everything read from it; only a test may, and only by dropping the guard."""
+    tables = [str(table.__tablename__) for consumer in collect().values() for table in consumer.tables]
     with database.engine.begin() as connection:
-        connection.exec_driver_sql(WIPE)
+        connection.exec_driver_sql("; ".join([WIPE, *(f"DELETE FROM {table}" for table in tables)]))
 
 
 WITHOUT_ORDER = {
@@ -83,6 +83,28 @@ def tables(database: Database) -> dict[str, list[Any]]:
             ]
             for table, columns in WITHOUT_ORDER.items()
         }
+
+
+MOMENTS = ("occurred_at", "received_at", "bucket_start")
+"""Times that the log tells; all others are of the clock on the wall when a row was written."""
+
+
+def kept(database: Database) -> dict[str, list[Any]]:
+    """All that the consumers keep, row for row; only when it was written is left out."""
+    found = {}
+    with Session(database.engine) as session:
+        for table in sorted({str(t.__tablename__) for consumer in collect().values() for t in consumer.tables}):
+            columns = session.execute(COLUMNS, {"name": table, "moments": list(MOMENTS)}).scalar_one()
+            rows = session.execute(text(f"SELECT {columns} FROM {table}"))
+            found[table] = sorted((tuple(row) for row in rows), key=repr)
+    return found
+
+
+COLUMNS = text("""
+SELECT string_agg(column_name || CASE WHEN data_type LIKE 'json%' THEN '::text' ELSE '' END, ', ' ORDER BY 1)
+FROM information_schema.columns WHERE table_schema = 'public' AND table_name = :name
+AND (data_type NOT LIKE 'timestamp%' OR column_name = ANY(:moments))
+""")
 
 
 def recount(database: Database, bucket_s: int) -> list[Any]:

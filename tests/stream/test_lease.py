@@ -115,9 +115,9 @@ def test_another_takes_over_from_a_dead_or_frozen_one(
 def test_a_holder_at_work_is_left_alone(empty: Database, settings: Settings) -> None:
     """The one that asks in vain ends only a holder that has long been silent."""
     with psycopg.connect(empty.asyncpg_dsn) as holder, psycopg.connect(empty.asyncpg_dsn) as other:
-        assert positions.try_lease(holder, "stream")
+        assert positions.try_lease(holder, ["attribution"])
 
-        assert not positions.try_lease(other, "stream")
+        assert not positions.try_lease(other, ["alerts", "attribution"])
 
         assert not holder.closed and holder.execute("SELECT 1").fetchone() == (1,)
 
@@ -143,7 +143,7 @@ def test_the_status_tells_where_it_stands(empty: Database, settings: Settings, p
         during = status_once(empty, is_running=True)
     after = status_once(empty, is_running=False)
 
-    assert (before.log_offset, before.head, before.lag) == (0, 9, 9)
+    assert (before.log_offset, before.hindmost.head, before.lag) == (0, 9, 9)
     assert before.lag_s > 0
     assert (during.log_offset, during.lag, during.lag_s) == (9, 0, 0.0)
     assert (after.pending, after.attribution_changes, after.dead_letters) == (1, 5, 0)

@@ -10,6 +10,7 @@ from graphlib import TopologicalSorter
 from typing import Any, ClassVar, NamedTuple
 
 from psycopg import Cursor
+from sqlmodel import SQLModel
 
 from feedback_ingest.log import Fact, LogRow
 from feedback_ingest.settings import Settings
@@ -67,9 +68,19 @@ class Batch:
 
     events: Sequence[Event]
     changes: list[Change] = field(default_factory=list)
+    enriched: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
+    """What the enrichers add to the feedback whose inference became known, by (project_id, feedback_id)."""
     moved: dict[Bucket, Movement] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     """What is to be appended to the log when the batch is committed."""
+    is_replay: bool = False
+    """Whether the consumer whose turn it is took all of this before a rebuild (else: none of it). Its decisions then
+    stand in the log: it reads them back and makes none."""
+
+    @property
+    def first_offset(self) -> int:
+        """The offset of its first event."""
+        return self.events[0].row.log_offset
 
     @property
     def last_offset(self) -> int:
@@ -83,6 +94,8 @@ class Consumer(ABC):
     name: ClassVar[str]
     after: ClassVar[tuple[str, ...]] = ()
     """The consumers whose findings in the batch it reads."""
+    tables: ClassVar[tuple[type[SQLModel], ...]] = ()
+    """What it alone writes and can write again from the log: a rebuild empties them."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -90,6 +103,13 @@ class Consumer(ABC):
     @abstractmethod
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Writes this batch's effects; `now` is the wall clock. Raises when an event cannot be taken."""
+
+    def recall(self, batch: Batch, cursor: Cursor[Any]) -> None:
+        """Tells the batch again what `apply` found out in it, for those that come after in another process.
+
+        Only a consumer that has its findings in tables can; those after another one work in the same process.
+        """
+        raise NotImplementedError
 
 
 @cache

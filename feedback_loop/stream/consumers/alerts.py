@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
 from psycopg import Cursor
+from sqlmodel import SQLModel
 
 from feedback_ingest.log import Fact, LogRow
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.metrics import bucket_start
 from feedback_loop.learning.rules import Decision, Point, Rule, decide
 from feedback_loop.stream.consumers._base import Batch, Bucket, Consumer, Movement
+from feedback_loop.stream.tables import Alert
 from feedback_loop.stream.writing import json_text
 
 RAISED, RECOVERED = "alert_raised", "alert_recovered"
@@ -28,12 +30,6 @@ SELECT state, occurred_at FROM alerts
 WHERE project_id = %s AND model_name = %s AND model_version = %s AND rule = %s
 ORDER BY cause_offset DESC, occurred_at DESC LIMIT 2
 """
-# One statement tells whether this is new ground, and claims it.
-CLAIM = """
-INSERT INTO consumer_positions AS p (name, epoch, log_offset, updated_at) VALUES ('alerts', 0, %s, %s)
-ON CONFLICT (name) DO UPDATE SET log_offset = excluded.log_offset, updated_at = excluded.updated_at
-WHERE p.log_offset < excluded.log_offset
-"""
 KEEP = "INSERT INTO alerts SELECT * FROM json_populate_recordset(NULL::alerts, %s) ON CONFLICT (alert_id) DO NOTHING"
 
 
@@ -46,10 +42,11 @@ class Model(NamedTuple):
 
 
 class Alerts(Consumer):
-    """Decides on new ground only: how far it has decided outlives a rebuild, up to there the log is read back."""
+    """Decides on new ground only; what it decided before a rebuild is read back from the log."""
 
     name: ClassVar[str] = "alerts"
     after: ClassVar[tuple[str, ...]] = ("rolling_metrics",)
+    tables: ClassVar[tuple[type[SQLModel], ...]] = (Alert,)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -60,9 +57,9 @@ class Alerts(Consumer):
         told = [event.row.body for event in batch.events if _is_alert(event.row)]
         if told:
             cursor.execute(KEEP, [json_text(told)])
-        watched = [(rule, *one) for rule in self.rules for one in _by_model(batch.moved, rule.metric).items()]
-        if not watched or cursor.execute(CLAIM, (batch.last_offset, now)).rowcount == 0:
+        if batch.is_replay:
             return
+        watched = [(rule, *one) for rule in self.rules for one in _by_model(batch.moved, rule.metric).items()]
         raised = [
             alert
             for rule, model, moved in watched

@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import Any, ClassVar
 
 from psycopg import Cursor
+from sqlmodel import SQLModel
 
 from feedback_loop.learning.attribution import attribute, undoes
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Event, Row
@@ -23,14 +24,25 @@ INFERENCES = """
 SELECT i.answer FROM unnest(%s::int[], %s::text[]) AS k(project_id, id)
 JOIN live_inferences i ON i.project_id = k.project_id AND i.inference_request_id = k.id
 """
+# In the order of the log: changes are numbered alike, however it is cut into batches.
 FEEDBACK = """
 SELECT f.row FROM unnest(%s::int[], %s::text[]) AS k(project_id, id)
 JOIN live_feedback f ON f.project_id = k.project_id AND {condition}
+ORDER BY f.log_offset
 """
 BY_ID = FEEDBACK.format(condition="f.feedback_id = k.id")
 BY_TARGET = FEEDBACK.format(condition="f.target_feedback_id = k.id")
 WAITING = FEEDBACK.format(condition="f.inference_request_id = k.id AND f.state = 'pending'")
 
+# All of a feedback but its judgement is as it was; the answer is told as far as it was known then.
+RECALL = """
+SELECT c.cause_offset, c.before, c.after, f.row, i.answer
+FROM attribution_changes c
+JOIN live_feedback f ON f.project_id = c.project_id AND f.feedback_id = c.feedback_id
+LEFT JOIN live_inferences i ON c.after ->> 'inference_offset' IS NOT NULL
+    AND i.project_id = f.project_id AND i.inference_request_id = f.inference_request_id
+WHERE c.cause_offset BETWEEN %s AND %s ORDER BY c.change_id
+"""
 REWRITE = """
 UPDATE live_feedback f
 SET state = u.state, inference_offset = u.inference_offset, model_name = u.model_name, correct = u.correct,
@@ -58,6 +70,7 @@ class Attribution(Consumer):
     """Keeps live_inferences, live_feedback and attribution_changes."""
 
     name: ClassVar[str] = "attribution"
+    tables: ClassVar[tuple[type[SQLModel], ...]] = (LiveInference, LiveFeedback, AttributionChange)
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Fills `batch.changes` once the tables hold them."""
@@ -73,6 +86,19 @@ class Attribution(Consumer):
         _write_feedback(cursor, known)
         _write_changes(cursor, known.changes)
         batch.changes = known.changes
+
+    def recall(self, batch: Batch, cursor: Cursor[Any]) -> None:
+        """The changes that the batch's events caused, as they were found."""
+        found = cursor.execute(RECALL, (batch.first_offset, batch.last_offset)).fetchall()
+        batch.changes = [
+            Change(cause, before and _as_judged(row, before, answer), _as_judged(row, after, answer), answer)
+            for cause, before, after, row, answer in found
+        ]
+
+
+def _as_judged(row: Row, judged: Row, answer: Row | None) -> Row:
+    known = answer if judged["inference_offset"] is not None else None
+    return {**row, **judged, "answer_label": known and known["answer_label"]}
 
 
 class _Known:

@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from psycopg import Cursor
+from sqlmodel import SQLModel
 
 from feedback_loop.learning.metrics import Contribution, bucket_start, contributions, inference_contributions
 from feedback_loop.stream.consumers._base import Batch, Bucket, Consumer, Event, Movement, Row
+from feedback_loop.stream.tables import LiveMetric
 
 ADD = """
 INSERT INTO live_metrics AS m (project_id, model_name, model_version, metric, bucket_start, numerator, denominator)
@@ -29,6 +31,7 @@ class RollingMetrics(Consumer):
 
     name: ClassVar[str] = "rolling_metrics"
     after: ClassVar[tuple[str, ...]] = ("attribution",)
+    tables: ClassVar[tuple[type[SQLModel], ...]] = (LiveMetric,)
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Adds this batch's differences to the buckets they fall in, and leaves them in `batch.moved`."""

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import orjson
 from psycopg import Cursor
+from sqlmodel import SQLModel
 
-from feedback_loop.learning.enrichers import enrich
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer
 from feedback_loop.stream.tables import TrainingExample
 from feedback_loop.stream.writing import columns, copy, json_text, pairs
@@ -18,6 +18,8 @@ DELETE FROM training_examples t USING unnest(%s::int[], %s::text[]) AS k(project
 WHERE t.project_id = k.project_id AND t.feedback_id = k.id
 """
 
+Key = tuple[int, str]
+
 id_of = itemgetter("project_id", "feedback_id")
 example_columns = itemgetter(*columns(TrainingExample))
 
@@ -26,7 +28,8 @@ class TrainingQueue(Consumer):
     """Keeps one row for every feedback that `is_example`, and no other; a late inference lets a feedback in then."""
 
     name: ClassVar[str] = "training_queue"
-    after: ClassVar[tuple[str, ...]] = ("attribution",)
+    after: ClassVar[tuple[str, ...]] = ("attribution", "enrichment")
+    tables: ClassVar[tuple[type[SQLModel], ...]] = (TrainingExample,)
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Writes the state in which this batch leaves each feedback."""
@@ -36,7 +39,7 @@ class TrainingQueue(Consumer):
         last = {id_of(change.after): change for change in batch.changes}
         wanted = [change for change in last.values() if is_example(change.after) and not _lacks_a_side(change)]
         if wanted:
-            copy(cursor, TrainingExample, (example_columns(example(change, now)) for change in wanted))
+            copy(cursor, TrainingExample, (example_columns(example(change, batch.enriched, now)) for change in wanted))
 
 
 def _before(changes: Iterable[Change]) -> Iterable[Mapping[str, Any]]:
@@ -55,8 +58,11 @@ def is_example(row: Mapping[str, Any]) -> bool:
     return says and row["state"] == "attributed" and not row["is_undone"] and row["training_consent"]
 
 
-def example(change: Change, now: datetime) -> dict[str, Any]:
-    """A row of TrainingExample; `weight` is the inverse of the share at which the client sampled."""
+def example(change: Change, enriched: Mapping[Key, Mapping[str, Any]], now: datetime) -> dict[str, Any]:
+    """A row of TrainingExample; `weight` is the inverse of the share at which the client sampled.
+
+    What could not be added to it is left out of it.
+    """
     row, inference = change.after, change.inference
     assert inference is not None, "an attributed feedback has its inference"
     told = {
@@ -68,7 +74,7 @@ def example(change: Change, now: datetime) -> dict[str, Any]:
         "preferred": row["preferred"],
         "rejected": _rejected(row, inference),
         "tie": row["tie"],
-        **enrich(inference),
+        **enriched.get(id_of(row), {}),
     }
     return {**row, "weight": 1.0 / row["pass_probability"], "queued_at": now, "example": json_text(told)}
 
