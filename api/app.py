@@ -11,6 +11,7 @@ from api import (
     otlp,
     quarantine,
     reads,
+    rules,
     wakeups,
 )
 from api.pages import files, sign_in
@@ -24,6 +25,7 @@ ROOMS = (
     links,
     otlp,
     reads,
+    rules,
     admin,
     quarantine,
     sign_in,

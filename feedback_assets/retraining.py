@@ -15,7 +15,7 @@ from feedback_loop.learning.triggers import TriggerDecision, TriggerSettings, de
 from feedback_loop.stream.tables import Alert
 
 TRAINING = (facts.RETRAINING_TRIGGERED, facts.DATASET_COMPILED, facts.MODEL_PROMOTED, facts.MODEL_REFUSED)
-RAISED = "raised"
+RAISED, SIGNAL = "raised", "drift_signal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def gist(reason: str) -> str:
 
 
 def raised_alerts(session: Session, found: Mapping[str, Any]) -> list[str]:
-    """The rules whose newest alert about the version in service still stands."""
+    """The rules that signal drift and whose newest alert about the version in service still stands."""
     wanted = (
         select(Alert)
         .where(
@@ -75,5 +75,5 @@ def raised_alerts(session: Session, found: Mapping[str, Any]) -> list[str]:
         )
         .order_by(col(Alert.cause_offset))
     )
-    newest = {alert.rule: alert.state for alert in session.exec(wanted)}
-    return sorted(rule for rule, state in newest.items() if state == RAISED)
+    newest = {alert.rule: alert for alert in session.exec(wanted)}
+    return sorted(rule for rule, alert in newest.items() if alert.state == RAISED and SIGNAL in alert.actions)

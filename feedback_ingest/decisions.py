@@ -19,6 +19,8 @@ KINDS = (
     "credential_rotated",
     "credential_revoked",
     "metric_registered",
+    "rule_defined",
+    "rule_removed",
     "quarantine_mended",
     "quarantine_replayed",
     "quarantine_discarded",

@@ -70,10 +70,16 @@ class Settings(BaseSettings):
     stream_pause_ms: int = Field(15, ge=0, description="Pause of the stream after a batch that was not full.")
     stream_batch: int = Field(2_000, gt=0, description="Events in one micro-batch of the stream.")
     bucket_s: int = Field(10, gt=0, description="Seconds of event time in one bucket of the rolling metrics.")
-    accuracy_floor: float = Field(0.80, ge=0, le=1, description="Rolling accuracy below this raises an alert.")
-    rule_window_s: int = Field(30, gt=0, description="Seconds of event time the alert rule looks back.")
-    rule_min_samples: int = Field(40, gt=0, description="Labelled answers the rule needs before it decides.")
-    rule_cooldown_s: int = Field(15, ge=0, description="Seconds of event time between two alerts of one rule.")
+    accuracy_floor: float = Field(
+        0.80,
+        ge=0,
+        le=1,
+        description="Rolling accuracy below this raises an alert: the default rule.",
+    )
+    rules_file: Path | None = Field(None, description="YAML file of rules that the stream applies when it starts.")
+    rule_window_s: int = Field(30, gt=0, description="Seconds of event time the default rule looks back.")
+    rule_min_samples: int = Field(40, gt=0, description="Labelled answers the default rule needs before it decides.")
+    rule_cooldown_s: int = Field(15, ge=0, description="Seconds of event time between two alerts of the default rule.")
 
     sensor_interval_s: int = Field(5, gt=0, description="Seconds between two looks of a Dagster sensor.")
     retrain_min_labels: int = Field(150, gt=0, description="New labelled rows a retraining needs.")

@@ -17,6 +17,7 @@ def stream(only: str | None = ONLY, rebuild: bool = REBUILD) -> None:
 
     Example: feedback stream --only rolling_metrics,alerts
     """
+    from feedback_cli.commands.rules import apply
     from feedback_cli.supervision.interrupts import stop_on_signals
     from feedback_ingest.postgres import open_database
     from feedback_ingest.settings import get_settings
@@ -24,6 +25,8 @@ def stream(only: str | None = ONLY, rebuild: bool = REBUILD) -> None:
 
     stop = stop_on_signals()
     settings = get_settings()
+    if settings.rules_file is not None:
+        apply(settings.rules_file, "default", as_json=False)
     database = open_database(settings)
     try:
         run(database, settings, stop, [name.strip() for name in (only or "").split(",") if name.strip()], rebuild)

@@ -1,29 +1,116 @@
-"""Rules over rolling metrics: when an alert is raised, and when it is over."""
+"""Rules over rolling metrics, as data: what one says, what is wrong with it, and what it decides on a window."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from feedback_ingest.envelopes import Visible
+from feedback_ingest.errors import Fault
+from feedback_ingest.feedback_types._base import Number, Slug
+from feedback_loop.learning.metrics import interval
 
 ZERO = Decimal(0)
+MONTH_S = 31 * 86_400
+PAST, PREVIOUS, VERSION = "past", "previous", "version:"
+
+RuleId = Annotated[str, Meta(min_length=1, max_length=63, pattern=r"\A[a-z0-9][a-z0-9_-]*\Z")]
+Span = Annotated[int, Meta(ge=1, le=MONTH_S)]
+Amount = Annotated[int, Meta(ge=0, le=10**9)]
+Comparison = Literal["below", "above", "drop", "rise"]
+Action = Literal["alert", "rollback_request", "drift_signal", "open_review_tasks"]
+Actions = Annotated[list[Action], Meta(min_length=1, max_length=4)]
+Baseline = Annotated[str, Meta(max_length=264, pattern=r"\A(?:past|previous|version:[^\x00-\x1f]{1,256})\Z")]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """`metric` of a model must not fall below `floor`, looking back `window_s` seconds of event time.
+class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """`metric` over the last `window_s` seconds of event time, compared with `threshold`, and what follows.
 
-    It decides on at least `min_samples` (the sum of denominators), waits `cooldown_s` of event time between two
-    alerts, and is over only once the value has climbed `margin` above the floor, so that it does not flutter.
+    `below` and `above` compare with `threshold` itself, `drop` and `rise` with `baseline` less or more `threshold`: the
+    model's own `past`, the `previous` champion, or `version:NAME`, over `baseline_period_s` seconds. It decides on at
+    least `min_samples` (the sum of denominators) from at least `min_users` people known before the window, waits
+    `cooldown_s` of event time between two alerts, and is over once the value is back by `margin`. With `alpha` it is
+    told only once a sequential test rejects, so that looking often raises no false alarm.
     """
 
-    name: str
-    metric: str
-    floor: float
-    window_s: int
-    min_samples: int
-    cooldown_s: int
-    margin: float = 0.02
+    rule_id: RuleId
+    metric: Slug
+    comparison: Comparison
+    threshold: Number
+    window_s: Span
+    model_name: Visible | None = None
+    """None: every model, each for itself, as each version and segment is."""
+    segment: Annotated[str, Meta(max_length=513)] = ""
+    """The segment that is looked at; empty: all together."""
+    baseline: Baseline | None = None
+    baseline_period_s: Span | None = None
+    min_samples: Annotated[int, Meta(ge=1, le=10**9)] = 30
+    min_users: Amount = 0
+    margin: Annotated[float, Meta(ge=0, le=2**53 - 1)] = 0.0
+    cooldown_s: Annotated[int, Meta(ge=0, le=MONTH_S)] = 0
+    alpha: Annotated[float, Meta(gt=0, le=0.5)] | None = None
+    actions: Annotated[list[Action], Meta(min_length=1, max_length=4)] = msgspec.field(
+        default_factory=lambda: ["alert"]
+    )
+
+    @property
+    def is_low(self) -> bool:
+        """Whether it is a low value that is bad."""
+        return self.comparison in ("below", "drop")
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether it compares with a baseline."""
+        return self.comparison in ("drop", "rise")
+
+    def covers(self, model_name: str, segment: str) -> bool:
+        """Whether it looks at a model and segment."""
+        return self.model_name in (None, model_name) and self.segment == segment
+
+    def faults(self, metrics: Collection[str], shares: Collection[str]) -> list[Fault]:
+        """What is wrong beyond the shape; `shares` are those of `metrics` whose samples each lie between 0 and 1."""
+        found = []
+        if self.metric not in metrics:
+            found.append(Fault("/metric", "not-registered"))
+        if self.is_relative:
+            found += [Fault(f"/{name}", "required") for name in _BASE if getattr(self, name) is None]
+            found += [Fault("/threshold", "out-of-range")] if self.threshold < 0 else []
+        else:
+            found += [Fault(f"/{name}", "only-with-drop-or-rise") for name in _BASE if getattr(self, name) is not None]
+        if self.alpha is not None and self.is_relative:
+            found.append(Fault("/alpha", "only-with-below-or-above"))
+        if self.metric in shares:
+            found += [Fault("/threshold", "out-of-range")] if not 0 <= self.threshold <= 1 else []
+        else:
+            found += [Fault("/alpha", "only-for-shares")] if self.alpha is not None else []
+            found += [Fault("/actions", "only-for-shares")] if "rollback_request" in self.actions else []
+        if len(set(self.actions)) != len(self.actions):
+            found.append(Fault("/actions", "must-differ"))
+        return found
+
+    def as_data(self) -> dict[str, object]:
+        """Its definition as JSON values, without what is not set."""
+        return {name: value for name, value in msgspec.to_builtins(self).items() if value is not None}
+
+
+_BASE = ("baseline", "baseline_period_s")
+REMEDIES = {
+    "not-registered": "name a metric of GET /v1/metrics",
+    "required": "give it",
+    "only-with-drop-or-rise": "leave it out, or compare by drop or rise",
+    "only-with-below-or-above": "leave it out, or compare by below or above: the test needs a fixed threshold",
+    "only-for-shares": "it needs a metric whose every sample lies between 0 and 1, such as accuracy or satisfaction",
+    "out-of-range": "give a number the metric can take; drop and rise take the size of the change",
+    "must-differ": "name each action once",
+    "unknown-field": "leave it out; the fields are those of GET /v1/rules",
+    "not-allowed": "take one of the values that the documentation of rules lists",
+    "bad-format": "write it as the documentation of rules says",
+    "wrong-type": "write it as the documentation of rules says",
+}
+"""What to do about a fault of a definition, by its code."""
 
 
 class Point(NamedTuple):
@@ -34,49 +121,169 @@ class Point(NamedTuple):
     denominator: Decimal
 
 
-class Decision(NamedTuple):
-    """What a rule says now. `value` is None while there is nothing to divide by; `samples` is what it rests on."""
+class Ratio(NamedTuple):
+    """A metric over a span of event time."""
 
-    fires: bool
-    recovers: bool
+    numerator: Decimal = ZERO
+    denominator: Decimal = ZERO
+
+    @property
+    def value(self) -> Decimal | None:
+        """None while there is nothing to divide by."""
+        return self.numerator / self.denominator if self.denominator else None
+
+    @property
+    def samples(self) -> int:
+        """What the value rests on."""
+        return int(self.denominator)
+
+
+class Voices(NamedTuple):
+    """Who speaks in a window: people known before it, and what all end users' votes add to the metric.
+
+    Ground truth and what reviewers, judges and systems say is no vote; `votes` is None where the metric has votes only.
+    """
+
+    users: int
+    votes: Ratio | None = None
+
+
+class Decision(NamedTuple):
+    """What a rule says at `moment` of event time; `verdict` is the kind of `reason`, which says the figures.
+
+    `value` is None while there is nothing to divide by; `baseline` is None for a fixed threshold, or where nothing is
+    known to compare with; `is_sure` tells whether the 95 % interval lies beyond the limit as a whole.
+    """
+
+    moment: datetime
+    verdict: str
     reason: str
     value: Decimal | None
     samples: int
+    baseline: Decimal | None = None
+    is_sure: bool = False
+    users: int | None = None
+    """People that were counted, where that mattered."""
+
+    @property
+    def fires(self) -> bool:
+        """Whether an alert is raised now."""
+        return self.verdict == "fires"
+
+    @property
+    def recovers(self) -> bool:
+        """Whether the standing alert is over now."""
+        return self.verdict == "recovers"
 
 
-def decide(
-    rule: Rule,
-    points: Iterable[Point | tuple[datetime, Decimal, Decimal]],
-    now_event_time: datetime,
-    last_fired: datetime | None,
-    is_raised: bool = False,
-) -> Decision:
-    """Whether `rule` fires, or recovers, at `now_event_time`, given the buckets of one metric of one model.
+class Standing(NamedTuple):
+    """What is known of a rule on one model version: the time of the last alert, and whether it still stands.
 
-    Buckets that start before the window or after now do not count. `last_fired` is the event time of the last alert,
-    `is_raised` whether that alert still stands.
+    `evidence` is how much the sequential test holds against chance, where the rule has one.
     """
-    value, samples = _windowed(rule, points, now_event_time)
+
+    is_raised: bool = False
+    last_fired: datetime | None = None
+    evidence: float = 1.0
+
+
+def ratio(points: Iterable[Point], start: datetime, end: datetime) -> Ratio:
+    """The sums of the buckets that start between `start` and `end`, both included."""
+    inside = [point for point in points if start <= point.bucket_start <= end]
+    return Ratio(sum((point.numerator for point in inside), ZERO), sum((point.denominator for point in inside), ZERO))
+
+
+def decide(rule: Rule, seen: Ratio, moment: datetime, standing: Standing, base: Ratio | None = None) -> Decision:
+    """Whether `rule` fires, or recovers, at `moment`, given its window's and its baseline's sums."""
+    value, samples = seen.value, seen.samples
+    baseline = base.value if base is not None else None
     if value is None or samples < rule.min_samples:
-        return Decision(False, False, f"{samples} of {rule.min_samples} samples", value, samples)
-    said = f"{rule.metric} {value:.3f} over {samples} samples in {rule.window_s} s"
-    if is_raised:
-        above = value >= Decimal(str(rule.floor)) + Decimal(str(rule.margin))
-        return Decision(False, above, f"{said}, {'recovered' if above else 'still low'}", value, samples)
-    if value >= Decimal(str(rule.floor)):
-        return Decision(False, False, f"{said}, not below {rule.floor}", value, samples)
-    if last_fired is not None and now_event_time - last_fired < timedelta(seconds=rule.cooldown_s):
-        return Decision(False, False, f"{said}, below {rule.floor}, but cooling down", value, samples)
-    return Decision(True, False, f"{said}, below {rule.floor}", value, samples)
+        return Decision(moment, "too_few_samples", f"{samples} of {rule.min_samples} samples", value, samples)
+    if rule.is_relative and (base is None or baseline is None or base.samples < rule.min_samples):
+        known = base.samples if base else 0
+        why = f"nothing to compare with: {known} of {rule.min_samples} samples of {rule.baseline}"
+        return Decision(moment, "no_baseline", why, value, samples)
+    limit = _limit(rule, baseline)
+    verdict, told = _judged(rule, value, limit, moment, standing)
+    said = f"{rule.metric} {value:.3f} over {samples} samples in {rule.window_s} s, {told}"
+    return Decision(moment, verdict, said, value, samples, baseline, is_sure(rule, seen, base))
 
 
-def _windowed(
-    rule: Rule, points: Iterable[Point | tuple[datetime, Decimal, Decimal]], now: datetime
-) -> tuple[Decimal | None, int]:
-    start = now - timedelta(seconds=rule.window_s)
-    numerator = denominator = ZERO
-    for bucket_start, up, down in points:
-        if start <= bucket_start <= now:
-            numerator += up
-            denominator += down
-    return (numerator / denominator if denominator else None), int(denominator)
+def without(seen: Ratio, votes: Ratio) -> Ratio:
+    """What is left of a window without end users' votes."""
+    return Ratio(seen.numerator - votes.numerator, seen.denominator - votes.denominator)
+
+
+def is_beyond(rule: Rule, seen: Ratio, base: Ratio | None) -> bool:
+    """Whether enough samples lie on the bad side of the limit."""
+    if seen.value is None or seen.samples < rule.min_samples or (base is not None and base.value is None):
+        return False
+    limit = _limit(rule, base.value if base is not None else None)
+    return seen.value < limit if rule.is_low else seen.value > limit
+
+
+def _limit(rule: Rule, baseline: Decimal | None) -> Decimal:
+    threshold = _exact(rule.threshold)
+    if baseline is None:
+        return threshold
+    return baseline - threshold if rule.is_low else baseline + threshold
+
+
+def _judged(rule: Rule, value: Decimal, limit: Decimal, moment: datetime, standing: Standing) -> tuple[str, str]:
+    """The verdict and its half of the reason."""
+    side = "below" if rule.is_low else "above"
+    named = f"{limit.normalize():f}" if not rule.is_relative else f"{limit:.3f} ({rule.baseline})"
+    gap = limit - value if rule.is_low else value - limit
+    if standing.is_raised:
+        is_back = gap <= -_exact(rule.margin)
+        return ("recovers", "recovered") if is_back else ("stands", "still low" if rule.is_low else "still high")
+    if gap <= 0:
+        return "quiet", f"not {side} {named}"
+    if standing.last_fired is not None and moment - standing.last_fired < timedelta(seconds=rule.cooldown_s):
+        return "cooling_down", f"{side} {named}, but cooling down"
+    if rule.alpha is not None and standing.evidence * rule.alpha < 1:
+        return "not_certain", f"{side} {named}, but evidence {standing.evidence:.3g} of {1 / rule.alpha:.3g}"
+    return "fires", f"{side} {named}"
+
+
+def is_sure(rule: Rule, seen: Ratio, base: Ratio | None) -> bool:
+    """Whether what was measured lies beyond the limit even at the near end of its 95 % interval.
+
+    Wilson's interval for one share; for a difference of two, Newcombe's combination of theirs (Statistics in Medicine
+    17, 873-890, 1998, method 10).
+    """
+    if seen.value is None:
+        return False
+    low, high = interval(*seen)
+    if base is None:
+        return high < rule.threshold if rule.is_low else low > rule.threshold
+    if base.value is None:
+        return False
+    base_low, base_high = interval(*base)
+    value, before = float(seen.value), float(base.value)
+    if rule.is_low:
+        least = (before - value) - ((before - base_low) ** 2 + (high - value) ** 2) ** 0.5
+    else:
+        least = (value - before) - ((value - low) ** 2 + (base_high - before) ** 2) ** 0.5
+    return least > rule.threshold
+
+
+def _exact(number: float) -> Decimal:
+    return Decimal(str(number))
+
+
+def default_rules(options: Mapping[str, float]) -> list[Rule]:
+    """The rules every project has until it says otherwise: labelled answers must not be wrong too often."""
+    return [
+        Rule(
+            rule_id="accuracy_floor",
+            metric="accuracy",
+            comparison="below",
+            threshold=options["accuracy_floor"],
+            window_s=int(options["rule_window_s"]),
+            min_samples=int(options["rule_min_samples"]),
+            margin=0.02,
+            cooldown_s=int(options["rule_cooldown_s"]),
+            actions=["alert", "drift_signal"],
+        )
+    ]

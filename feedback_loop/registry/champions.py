@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from psycopg import Cursor
 from sqlalchemy import text
 from sqlmodel import Session
 
@@ -18,6 +19,7 @@ from feedback_loop.registry.shelf import RegisteredModel, read_artifact
 from feedback_loop.registry.tables import Champion
 
 PROMOTED = "model_promoted"
+BEFORE = "SELECT previous_version FROM champions WHERE (project_id, model_name, model_version) = (%s, %s, %s)"
 
 
 class ChampionMoved(FeedbackError):
@@ -29,6 +31,12 @@ class ChampionMoved(FeedbackError):
 def champion(session: Session, project_id: int, model_name: str) -> Champion | None:
     """The version that serves `model_name`, None before a first promotion."""
     return session.get(Champion, (project_id, model_name))
+
+
+def version_before(cursor: Cursor[Any], project_id: int, model_name: str, model_version: str) -> str | None:
+    """The version that served before `model_version`; None where that one does not serve, or was the first."""
+    row = cursor.execute(BEFORE, (project_id, model_name, model_version)).fetchone()
+    return row[0] if row else None
 
 
 def promote(

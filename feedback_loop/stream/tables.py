@@ -24,6 +24,9 @@ def words(**options: Any) -> Column[str]:
 # Partial: of millions of feedback rows few wait and few undo another, and only those are ever looked for by these keys.
 WAITS = text("state = 'pending'")
 HAS_TARGET = text("target_feedback_id IS NOT NULL")
+HAS_USER = text("user_ref IS NOT NULL")
+VOTE = text("source_kind = 'end_user' AND feedback_type <> 'ground_truth' AND feedback_type <> 'review_label'")
+AS_BEFORE = text("""'["alert", "drift_signal"]'""")
 
 
 class LiveInference(SQLModel, table=True):
@@ -49,6 +52,8 @@ class LiveFeedback(SQLModel, table=True):
     __table_args__ = (
         Index("live_feedback_waiting", "project_id", "inference_request_id", postgresql_where=WAITS),
         Index("live_feedback_by_target", "project_id", "target_feedback_id", postgresql_where=HAS_TARGET),
+        Index("live_feedback_votes", "project_id", "model_name", "model_version", "occurred_at", postgresql_where=VOTE),
+        Index("live_feedback_by_user", "project_id", "user_ref", "received_at", postgresql_where=HAS_USER),
     )
 
     project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
@@ -68,6 +73,8 @@ class LiveFeedback(SQLModel, table=True):
     target_feedback_id: str | None = Field(default=None, sa_column=words(nullable=True))
     occurred_at: datetime = Field(sa_column=timestamp())
     received_at: datetime = Field(sa_column=timestamp())
+    source_kind: str = Field(sa_column=words(server_default="end_user"))
+    user_ref: str | None = Field(default=None, sa_column=words(nullable=True))
     row: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
@@ -112,7 +119,7 @@ class LiveMetric(SQLModel, table=True):
 
 
 class Alert(SQLModel, table=True):
-    """A rule's state for one model version: raised or recovered, with what it saw."""
+    """A rule's state for one model version: raised or recovered, with what it saw, and what was to follow."""
 
     __tablename__ = "alerts"
     __table_args__ = (Index("alerts_by_model", "project_id", "model_name", "raised_at"),)
@@ -129,6 +136,46 @@ class Alert(SQLModel, table=True):
     cause_offset: int = Field(sa_column=whole())
     occurred_at: datetime = Field(sa_column=timestamp())
     raised_at: datetime = Field(sa_column=timestamp())
+    metric: str | None = Field(default=None, sa_column=words(nullable=True))
+    segment: str = Field(default="", sa_column=words(server_default=""))
+    rule_version: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    actions: list[str] = Field(sa_column=Column(JSONB, nullable=False, server_default=AS_BEFORE))
+
+
+class RuleDefinition(SQLModel, table=True):
+    """What a project said of a rule with one fact of the log: its definition, or None where it was taken back."""
+
+    __tablename__ = "rules"
+
+    project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    rule_id: str = Field(sa_column=words(primary_key=True))
+    log_offset: int = Field(sa_column=whole(primary_key=True, autoincrement=False))
+    version: int = Field(sa_column=Column(Integer, nullable=False))
+    definition: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    defined_at: datetime = Field(sa_column=timestamp())
+
+
+class RuleDecision(SQLModel, table=True):
+    """What a rule last decided on one model version, fired or not, and the newest changes of its verdict.
+
+    An explanation, as it was given: what fired is in the log, and a rebuild does not decide again what did not.
+    """
+
+    __tablename__ = "rule_decisions"
+
+    project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    rule_id: str = Field(sa_column=words(primary_key=True))
+    model_name: str = Field(sa_column=words(primary_key=True))
+    model_version: str = Field(sa_column=words(primary_key=True))
+    segment: str = Field(sa_column=words(primary_key=True))
+    verdict: str = Field(sa_column=words())
+    reason: str = Field(sa_column=words())
+    value: float | None = Field(default=None, sa_column=Column(Float))
+    samples: int = Field(sa_column=whole())
+    cause_offset: int = Field(sa_column=whole())
+    occurred_at: datetime = Field(sa_column=timestamp())
+    decided_at: datetime = Field(sa_column=timestamp())
+    changes: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
 
 
 class TrainingExample(SQLModel, table=True):

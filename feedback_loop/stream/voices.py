@@ -1,0 +1,45 @@
+"""Who speaks in a window: asked only when a rule is otherwise about to act, and found by key in what is attributed."""
+
+from datetime import datetime
+from typing import Any
+
+from psycopg import Cursor
+
+from feedback_loop.learning.metrics import collect
+from feedback_loop.learning.rules import Ratio, Voices
+from feedback_loop.stream.metric_points import Series
+
+VOTES = """
+FROM live_feedback f
+WHERE f.project_id = %(project)s AND f.model_name = %(model)s AND f.model_version = %(version)s
+  AND f.occurred_at BETWEEN %(start)s AND %(end)s
+  AND f.source_kind = 'end_user' AND f.feedback_type <> 'ground_truth' AND f.feedback_type <> 'review_label'
+  AND f.state = 'attributed' AND NOT f.is_undone
+  AND (%(types)s::text[] IS NULL OR f.feedback_type = ANY(%(types)s))
+"""
+# A user who is new in the window may be one of many made for it.
+USERS = f"""
+SELECT count(*) FROM (SELECT DISTINCT f.user_ref {VOTES} AND f.user_ref IS NOT NULL) AS u
+WHERE EXISTS (SELECT FROM live_feedback e
+              WHERE e.project_id = %(project)s AND e.user_ref = u.user_ref AND e.received_at < %(start)s)
+"""
+SUMS = f"SELECT coalesce(sum(f.correct::int), 0)::numeric, count(f.correct)::numeric {VOTES}"
+WITNESSED = frozenset({"accuracy"})
+"""Metrics that end users and the ground truth feed alike; in the others every sample is somebody's vote."""
+
+
+def listen(cursor: Cursor[Any], series: Series, start: datetime, end: datetime) -> Voices:
+    """The people and the votes in one metric of one model version between two moments of event time."""
+    types = collect()[series.metric].feedback_types
+    asked = {
+        "project": series.project_id,
+        "model": series.model_name,
+        "version": series.model_version,
+        "start": start,
+        "end": end,
+        "types": None if types is None else sorted(types),
+    }
+    [users] = cursor.execute(USERS, asked).fetchone() or (0,)
+    if series.metric not in WITNESSED:
+        return Voices(users)
+    return Voices(users, Ratio(*(cursor.execute(SUMS, asked).fetchone() or ())))
