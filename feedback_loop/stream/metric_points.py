@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from psycopg import Cursor
 
 from feedback_loop.learning.rules import Point
-from feedback_loop.stream.consumers._base import Bucket
 
 POINTS = """
 SELECT bucket_start, numerator, denominator FROM live_metrics
@@ -26,11 +25,6 @@ class Series(NamedTuple):
     model_version: str
     metric: str
     segment: str = ""
-
-
-def series_of(bucket: Bucket) -> Series:
-    """The series a bucket belongs to."""
-    return Series(*bucket[:4])
 
 
 def points(cursor: Cursor[Any], series: Series, since: datetime) -> list[Point]:

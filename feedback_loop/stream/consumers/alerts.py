@@ -16,11 +16,11 @@ from feedback_loop.learning.watching import Evidence, look, reach_s
 from feedback_loop.registry.champions import version_before
 from feedback_loop.stream import rule_book
 from feedback_loop.stream.alerting import RAISED, RECOVERED, alert, facts_of, told_before
-from feedback_loop.stream.consumers._base import Batch, Consumer, Movement
+from feedback_loop.stream.consumers._base import Batch, Bucket, Consumer, Movement
 from feedback_loop.stream.decided import keep_decisions
-from feedback_loop.stream.metric_points import Series, newest, points, series_of
+from feedback_loop.stream.metric_points import Series, newest, points
 from feedback_loop.stream.rule_book import Standard
-from feedback_loop.stream.tables import Alert, RuleDecision
+from feedback_loop.stream.tables import Alert
 from feedback_loop.stream.voices import listen
 from feedback_loop.stream.writing import json_text
 
@@ -41,8 +41,8 @@ class Alerts(Consumer):
 
     name: ClassVar[str] = "alerts"
     after: ClassVar[tuple[str, ...]] = ("rolling_metrics",)
-    # Definitions stay: each is the copy of a fact, and pages read them meanwhile.
-    tables: ClassVar[tuple[type[SQLModel], ...]] = (Alert, RuleDecision)
+    # Definitions stay, each being the copy of a fact, and so do reasons for not firing, which cannot be read again.
+    tables: ClassVar[tuple[type[SQLModel], ...]] = (Alert,)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -112,3 +112,8 @@ class Alerts(Consumer):
         other = series._replace(model_version=version)
         end = newest(cursor, other)
         return points(cursor, other, end - timedelta(seconds=rule.baseline_period_s)) if end else ()
+
+
+def series_of(bucket: Bucket) -> Series:
+    """The series a bucket belongs to."""
+    return Series(*bucket[:4])
