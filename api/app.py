@@ -5,9 +5,11 @@ from fastapi import FastAPI
 from api import (
     admin,
     browsers,
+    consumers,
     contract,
     dry_run,
     links,
+    log,
     otlp,
     quarantine,
     reads,
@@ -20,6 +22,8 @@ from feedback_ingest.settings import Settings
 
 ROOMS = (
     wakeups,
+    log,
+    consumers,
     contract,
     dry_run,
     links,

@@ -23,7 +23,12 @@ DURABLE = Histogram(
 WAITING = Gauge(
     "feedback_waiting_events", "Events waiting for their commit.", registry=REGISTRY, multiprocess_mode="livesum"
 )
-STREAMS = Gauge("feedback_open_streams", "Open event streams.", registry=REGISTRY, multiprocess_mode="livesum")
+STREAMS = Gauge(
+    "feedback_open_streams",
+    "Answers that wait for what comes: event streams, long polls.",
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
 OVERFLOWED = Gauge(
     "feedback_quarantine_overflow",
     "Refusals that a full quarantine did not keep.",

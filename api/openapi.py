@@ -89,7 +89,40 @@ def _answer(description: str, name: str, media: str) -> dict[str, Any]:
     return {"description": description, "content": {media: {"schema": {"$ref": REF.format(name=name)}}}}
 
 
+LOG_PAGE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events in order of offsets, and where to read on.",
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["events", "next_offset", "head"],
+                    "properties": {
+                        "events": {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "required": ["offset", "kind", "id", "received_at", "occurred_at", "body"],
+                                "properties": {
+                                    "offset": {"type": "integer", "minimum": 1},
+                                    "kind": {"type": "string"},
+                                    "id": {"type": "string"},
+                                    "received_at": {"type": "string", "format": "date-time"},
+                                    "occurred_at": {"type": "string", "format": "date-time"},
+                                    "body": {"type": "object"},
+                                },
+                            },
+                        },
+                        "next_offset": {"type": "integer", "minimum": 1},
+                        "head": {"type": "integer", "minimum": 0},
+                    },
+                }
+            }
+        },
+    }
+}
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "As the ETag the client sent says."}}
+NEW: dict[int | str, dict[str, Any]] = {201: {"description": "It is new."}}
 CHANGED: dict[int | str, dict[str, Any]] = {200: {"description": "It was there and is changed."}}
 MEANING = {
     200: "Known already: the same id with the same content.",

@@ -5,13 +5,12 @@ FastAPI writes the lines; `text/event-stream` is read by `EventSource` and by `c
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from fastapi import Request
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
-from api import meters
 from api.wakeups import Wakeups
 from feedback_ingest.clock import monotonic_s
 from feedback_ingest.errors import Fault, FeedbackError, Overloaded, ValidationFailed
@@ -24,7 +23,7 @@ HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no", "x-content-ty
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "Events until the client leaves.", "content": {"text/event-stream": {}}}
 }
-"""`responses` of a route that answers with a stream, beside `response_class=EventSourceResponse`."""
+"""`responses` of a route that answers with a stream, beside `response_class=Response`: FastAPI's is for generators."""
 
 
 def stream(request: Request, events: AsyncIterator[bytes]) -> EventSourceResponse:
@@ -34,7 +33,7 @@ def stream(request: Request, events: AsyncIterator[bytes]) -> EventSourceRespons
     Raises Overloaded where as many streams are open as may be, or the server is about to stop.
     """
     wakeups, settings = request.app.state.wakeups, request.app.state.receiving.door.settings
-    if wakeups.streams >= settings.max_streams or wakeups.closing.is_set():
+    if not wakeups.has_room(settings.max_streams):
         raise Overloaded("No more streams can be opened here now; come again as Retry-After says.")
     return EventSourceResponse(_counted(request, wakeups, events), headers=HEADERS)
 
@@ -55,17 +54,10 @@ def last_event_id(request: Request) -> int | None:
 
 
 async def _counted(request: Request, wakeups: Wakeups, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    wakeups.streams += 1
-    meters.STREAMS.inc()
-    try:
+    with wakeups.waiting(), suppress(FeedbackError):
         async with aclosing(_alive(request, wakeups, events)) as told:
             async for chunk in told:
                 yield chunk
-    except FeedbackError:
-        return
-    finally:
-        wakeups.streams -= 1
-        meters.STREAMS.dec()
 
 
 async def _alive(request: Request, wakeups: Wakeups, events: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:

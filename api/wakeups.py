@@ -4,13 +4,14 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import asyncpg
 from fastapi import APIRouter, FastAPI
 
+from api import meters
 from feedback_ingest.log import CHANNEL
 
 HEAD = "SELECT max(next_offset) - 1 FROM staging.log_head"
@@ -30,8 +31,7 @@ class Wakeups:
         self._dsn = dsn
         self._moved = asyncio.Event()
         self.head = 0
-        self.streams = 0
-        """How many answers are open that end only with their client."""
+        self._waiting = 0
         self.closing = asyncio.Event()
         """Set when the server is about to stop: whoever waits is woken, and streams end."""
 
@@ -47,6 +47,21 @@ class Wakeups:
         if self.closing.is_set():
             await asyncio.sleep(PAUSE_S)  # for whoever asks in a loop: others have a turn, and end it
         return self.head
+
+    def has_room(self, most: int) -> bool:
+        """Whether one more answer may wait, of `most` in this process; none may when the server stops."""
+        return self._waiting < most and not self.closing.is_set()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Counts an answer that stays open while it waits."""
+        self._waiting += 1
+        meters.STREAMS.inc()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            meters.STREAMS.dec()
 
     async def run(self) -> None:
         """Listens until cancelled; a database that is away is tried again, and nobody is woken meanwhile."""

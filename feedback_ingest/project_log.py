@@ -1,20 +1,28 @@
 """A project's own part of the log for readers outside: where a reader's words start in it, and a page of it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlmodel import Session, col, func, select
 
-from feedback_ingest.errors import Fault, ValidationFailed
+from feedback_ingest.decisions import KINDS as DECISIONS
+from feedback_ingest.doors.tables import NamedConsumer
+from feedback_ingest.errors import Fault, Forbidden, ValidationFailed
 from feedback_ingest.log import head
 from feedback_ingest.names import parse_time
+from feedback_ingest.receive import Sender
 from feedback_ingest.tables import FeedbackEvent
 
 AGO = re.compile(r"\Alast:(\d{1,9})([smhd])\Z", re.ASCII)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 OFFSET = re.compile(r"\Aoffset:(\d{1,18})\Z", re.ASCII)
+CONSUMER = re.compile(r"\Aconsumer:([a-z0-9][a-z0-9._-]{0,63})\Z", re.ASCII)
+KIND = re.compile(r"\A[a-z_]{1,64}\Z", re.ASCII)
+MAX_KINDS = 32
+PIECE = 100
+"""Rows fetched at once: with the largest events, what they take stays within tens of megabytes."""
 
 
 class Part(NamedTuple):
@@ -35,8 +43,32 @@ class RawRow(NamedTuple):
     body: str
 
 
-def first_offset(session: Session, start: str, now: datetime) -> int:
-    """The offset that `start` names: earliest, latest, offset:N, ts:RFC3339 or last:24h; raises ValidationFailed."""
+class Page(NamedTuple):
+    """Facts in order of offset, and where their reader goes on: behind them, or behind all that was looked at."""
+
+    rows: list[RawRow]
+    next_offset: int
+
+
+def part_of(sender: Sender, kinds: Sequence[str]) -> Part:
+    """The part that `sender` asks for, feedback and inferences by default.
+
+    Raises ValidationFailed for what is no kind, Forbidden for decisions of people without the scope admin.
+    """
+    if len(kinds) > MAX_KINDS:
+        raise ValidationFailed(faults=(Fault("/kinds", "too-long"),))
+    if not all(map(KIND.match, kinds)):
+        raise ValidationFailed(faults=(Fault("/kinds", "bad-format"),))
+    if set(kinds) & set(DECISIONS) and not sender.may("admin"):
+        raise Forbidden("Decisions of people are read with the scope admin.", (Fault("/kinds", "above-the-cap"),))
+    return Part(sender.project_id, list(kinds) or ["feedback", "inference"])
+
+
+def first_offset(session: Session, project_id: int, start: str, now: datetime, pointer: str = "/from") -> int:
+    """The offset that `start` names: earliest, latest, offset:N, ts:RFC3339, last:24h, or consumer:NAME.
+
+    A consumer goes on behind what it committed. Raises ValidationFailed, with the fault at `pointer`.
+    """
     if start in ("", "earliest"):
         return 1
     if start == "latest":
@@ -44,17 +76,42 @@ def first_offset(session: Session, start: str, now: datetime) -> int:
     named = OFFSET.match(start)
     if named:
         return max(1, int(named[1]))
+    if start.startswith("consumer:"):
+        return _committed(session, project_id, start, pointer) + 1
     since = _since(start, now)
     if since is None:
-        raise ValidationFailed(faults=(Fault("/start", "bad-format"),))
+        raise ValidationFailed(faults=(Fault(pointer, "bad-format"),))
     wanted = select(func.min(FeedbackEvent.log_offset)).where(col(FeedbackEvent.received_at) >= since)
     return session.exec(wanted).one() or head(session) + 1
 
 
-def page(session: Session, part: Part, after: int, newest: int, limit: int) -> list[RawRow]:
-    """At most `limit` facts of the part with an offset above `after` and up to `newest`, in order."""
-    if newest <= after:
-        return []
+def page(session: Session, part: Part, after: int, newest: int, limit: int, max_bytes: int) -> Page:
+    """At most `limit` facts of the part with an offset above `after` and up to `newest`, in order.
+
+    It ends with the fact whose body brings the page to `max_bytes`, so it holds at least one where there is one.
+    """
+    rows: list[RawRow] = []
+    size = 0
+    for row in _rows(session, part, after, newest, limit):
+        rows.append(row)
+        size += len(row.body)
+        if size >= max_bytes or len(rows) == limit:
+            return Page(rows, row.log_offset + 1)
+    return Page(rows, max(after, newest) + 1)
+
+
+def _rows(session: Session, part: Part, after: int, newest: int, limit: int) -> Iterable[RawRow]:
+    while limit > 0 and newest > after:
+        count = min(PIECE, limit)
+        piece = _piece(session, part, after, newest, count)
+        yield from piece
+        if len(piece) < count:
+            return
+        limit -= count
+        after = piece[-1].log_offset
+
+
+def _piece(session: Session, part: Part, after: int, newest: int, limit: int) -> list[RawRow]:
     wanted = select(
         FeedbackEvent.log_offset,
         FeedbackEvent.kind,
@@ -70,6 +127,14 @@ def page(session: Session, part: Part, after: int, newest: int, limit: int) -> l
     )
     rows = session.execute(wanted.order_by(col(FeedbackEvent.log_offset)).limit(limit)).all()
     return [RawRow(*row) for row in rows]
+
+
+def _committed(session: Session, project_id: int, start: str, pointer: str) -> int:
+    named = CONSUMER.match(start)
+    known = session.get(NamedConsumer, (project_id, named[1])) if named else None
+    if known is None:
+        raise ValidationFailed(faults=(Fault(pointer, "unknown-consumer" if named else "bad-format"),))
+    return known.log_offset
 
 
 def _since(start: str, now: datetime) -> datetime | None:

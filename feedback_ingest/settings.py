@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     queue_bytes: int = Field(33_554_432, gt=0, description="Bytes waiting for a commit before the door answers 503.")
     queue_age_s: float = Field(3.0, gt=0, description="Age of the oldest waiting event at which the door answers 503.")
     commit_deadline_s: float = Field(8.0, gt=0, description="Seconds a request waits for its commit before 503.")
-    max_streams: int = Field(200, gt=0, description="Event streams open at once before an API process answers 503.")
+    max_streams: int = Field(200, gt=0, description="Event streams and long polls open at once in one API process.")
     quarantine_rows: int = Field(100_000, ge=0, description="Refused events kept per project; beyond it, only counted.")
     quarantine_bytes: int = Field(
         268_435_456, ge=0, description="Bytes of refused events kept per project; beyond it, only counted."

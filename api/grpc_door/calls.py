@@ -9,11 +9,11 @@ from typing import Any, Protocol, TypeVar
 import grpc
 from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from api import deprecated_schemas, meters
 from api.grpc_door.statuses import status_of
+from api.looking import look
 from feedback_ingest.clock import monotonic_s, new_id
 from feedback_ingest.errors import (
     BatchTooLarge,
@@ -22,7 +22,6 @@ from feedback_ingest.errors import (
     MalformedJson,
     PayloadTooLarge,
     RequestTimeout,
-    StorageUnavailable,
     ValidationFailed,
 )
 from feedback_ingest.intake import Intake, Kind, Verdict
@@ -81,16 +80,8 @@ class Shared:
     newest: Newest = field(default_factory=Newest)
 
     async def look(self, query: Callable[[Session], Found]) -> Found:
-        """What `query` finds in the database, asked from another thread; raises StorageUnavailable."""
-
-        def ask() -> Found:
-            with Session(self.database.engine) as session:
-                return query(session)
-
-        try:
-            return await asyncio.to_thread(ask)
-        except SQLAlchemyError:
-            raise StorageUnavailable() from None
+        """What `query` finds in the database; raises StorageUnavailable."""
+        return await look(self.database, query)
 
     async def head(self) -> int:
         """The last committed offset, as of at most a tenth of a second ago, however many ask."""

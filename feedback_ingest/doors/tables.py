@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, String, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, String, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
@@ -52,3 +52,15 @@ class PageSession(SQLModel, table=True):
     key_id: str = Field(sa_column=Column(String(16), ForeignKey("credentials.key_id"), nullable=False))
     created_at: datetime = Field(sa_column=timestamp())
     expires_at: datetime = Field(sa_column=timestamp())
+
+
+class NamedConsumer(SQLModel, table=True):
+    """A reader outside, and the last offset it has processed; the one thing of its own that it keeps with us."""
+
+    __tablename__ = "named_consumers"
+
+    project_id: int = Field(sa_column=Column(Integer, ForeignKey("projects.project_id"), primary_key=True))
+    name: str = Field(sa_column=Column(String(64), primary_key=True))
+    log_offset: int = Field(sa_column=Column(BigInteger, nullable=False))
+    made_at: datetime = Field(sa_column=timestamp())
+    moved_at: datetime = Field(sa_column=timestamp())

@@ -76,6 +76,14 @@ class Client:
         headers = {"Authorization": f"Bearer {key}", "Content-Type": media}
         return self.run(self._http.patch(path, headers=headers, json=body))
 
+    def put(self, path: str, key: str, body: Any) -> httpx.Response:
+        """PUT of a JSON value."""
+        return self.run(self._http.put(path, headers={"Authorization": f"Bearer {key}"}, json=body))
+
+    def delete(self, path: str, key: str) -> httpx.Response:
+        """DELETE."""
+        return self.run(self._http.delete(path, headers={"Authorization": f"Bearer {key}"}))
+
     def post(self, path: str, key: str, body: Any, **headers: str) -> httpx.Response:
         """POST of a JSON value, or of bytes as they are."""
         given = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"} | headers
