@@ -15,6 +15,7 @@ from api import (
     reads,
     rules,
     wakeups,
+    webhooks,
 )
 from api.pages import files, sign_in
 from api.receiver import create_app, thin
@@ -32,6 +33,7 @@ ROOMS = (
     rules,
     admin,
     quarantine,
+    webhooks,
     sign_in,
     files,
 )

@@ -43,6 +43,7 @@ class Pepper:
         self._content = blake2b(key=secret[:64], person=b"content", digest_size=32)
         self._person = blake2b(key=secret[:64], person=b"person", digest_size=20)
         self._check = blake2b(key=secret[:64], person=b"check", digest_size=8)
+        self._key = blake2b(key=secret[:64], person=b"key", digest_size=32)
 
     def fingerprint(self, content: bytes) -> bytes:
         """32 bytes that stand for an event's canonical content."""
@@ -55,6 +56,12 @@ class Pepper:
         mac = self._person.copy()
         mac.update(f"{project_id}\0{user_id}".encode())
         return "p_" + base64.b32encode(mac.digest()).decode().lower()
+
+    def key(self, purpose: bytes) -> bytes:
+        """32 bytes to encrypt with, another one for each purpose; they tell nothing of the pepper or of each other."""
+        mac = self._key.copy()
+        mac.update(purpose)
+        return mac.digest()
 
     def check(self) -> str:
         """A digest that tells two peppers apart; the project row keeps it."""

@@ -25,6 +25,12 @@ KINDS = (
     "quarantine_replayed",
     "quarantine_discarded",
     "events_imported",
+    "webhook_created",
+    "webhook_changed",
+    "webhook_rotated",
+    "webhook_deleted",
+    "webhook_disabled",
+    "webhook_redelivered",
 )
 COMMAND_LINE = "command-line"
 OPERATOR = frozenset({"ingest", "review"})

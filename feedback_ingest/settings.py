@@ -81,6 +81,15 @@ class Settings(BaseSettings):
     rule_min_samples: int = Field(40, gt=0, description="Labelled answers the default rule needs before it decides.")
     rule_cooldown_s: int = Field(15, ge=0, description="Seconds of event time between two alerts of the default rule.")
 
+    webhook_allow: str | None = Field(
+        None,
+        description="Private targets of webhooks, by commas: host, host:port, an address, or a network as 10.0.0.0/8.",
+    )
+    webhook_days: int = Field(30, gt=0, description="Days after which a delivered or failed message is forgotten.")
+    egress_proxy: str | None = Field(
+        None, description="URL of an HTTP proxy that webhooks leave by; it decides which addresses they may reach."
+    )
+
     sensor_interval_s: int = Field(5, gt=0, description="Seconds between two looks of a Dagster sensor.")
     retrain_min_labels: int = Field(150, gt=0, description="New labelled rows a retraining needs.")
     retrain_cooldown_s: int = Field(20, ge=0, description="Seconds between two retrainings of one model.")

@@ -13,15 +13,16 @@ REBUILD = typer.Option(False, "--rebuild", help="First empty what they keep: rea
 
 
 def stream(only: str | None = ONLY, rebuild: bool = REBUILD) -> None:
-    """Follow the log and keep the live tables, until SIGTERM or Ctrl-C; a second one waits until the first one ends.
+    """Follow the log, keep the live tables, deliver webhooks, until SIGTERM or Ctrl-C; a second one waits.
 
-    Example: feedback stream --only rolling_metrics,alerts
+    Example: feedback stream --only rolling_metrics,alerts,webhooks
     """
     from feedback_cli.commands.rules import apply
     from feedback_cli.supervision.interrupts import stop_on_signals
     from feedback_ingest.postgres import open_database
     from feedback_ingest.settings import get_settings
     from feedback_loop.stream.process import run
+    from feedback_loop.stream.webhooks.deliverer import delivering
 
     stop = stop_on_signals()
     settings = get_settings()
@@ -29,6 +30,8 @@ def stream(only: str | None = ONLY, rebuild: bool = REBUILD) -> None:
         apply(settings.rules_file, "default", as_json=False)
     database = open_database(settings)
     try:
-        run(database, settings, stop, [name.strip() for name in (only or "").split(",") if name.strip()], rebuild)
+        names = [name.strip() for name in (only or "").split(",") if name.strip()]
+        with delivering(database, settings, stop):
+            run(database, settings, stop, names, rebuild)
     finally:
         database.close()

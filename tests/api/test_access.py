@@ -142,6 +142,8 @@ def test_other_projects_do_not_exist(client: Client, make_key: MakeKey, stranger
     client.post("/v1/feedback", own, event | {"feedback_type": "love"})
     item = client.get("/v1/quarantine", own).json()["items"][0]["id"]
     ours = {"feedback_id": name, "inference_request_id": name, "item_id": item, "credential_id": keys.key_id_of(own)}
+    hook = {"url": "https://93.184.215.14/", "event_types": ["actor.suspended"]}
+    ours["webhook_id"] = client.post("/v1/webhooks", own, hook).json()["id"]
     theirs = operation._replace(path=re.sub(r"{(\w+)}", lambda found: ours.get(found[1], "zq7"), operation.path))
 
     known, unknown = call(client, theirs, stranger), call(client, operation, stranger)

@@ -128,7 +128,7 @@ def test_names_are_checked() -> None:
     assert chosen(["enrichment", "attribution"]) == ("attribution", "enrichment")
     with pytest.raises(SetupError, match="no consumer is called 'atribution'; --only takes attribution, "):
         chosen(["atribution"])
-    with pytest.raises(SetupError, match="alerts works together with rolling_metrics: --only rolling_metrics,alerts"):
+    with pytest.raises(SetupError, match="alerts works together with rolling_metrics: --only rolling_metrics,alerts,"):
         chosen(["alerts"])
 
 
@@ -147,11 +147,12 @@ def test_whose_turn_it_is() -> None:
 
 def test_who_joins_a_group_stands_where_it_stands() -> None:
     """A consumer that reads another's findings in the same batch begins there; a group that came apart is told."""
-    joined = together({"rolling_metrics": Standing(4, 70, 70), "alerts": Standing(1, 0, 0)})
+    known = dict.fromkeys(group_of("alerts"), Standing(4, 70, 70))
+    joined = together(known | {"alerts": Standing(1, 0, 0)})
 
     assert joined["alerts"] == Standing(1, 70, 70)
     with pytest.raises(SetupError, match="feedback stream --rebuild"):
-        together({"rolling_metrics": Standing(4, 70, 70), "alerts": Standing(1, 30, 30)})
+        together(known | {"alerts": Standing(1, 30, 30)})
 
 
 def len_of_log(database: Database) -> int:

@@ -96,6 +96,8 @@ class Consumer(ABC):
     """The consumers whose findings in the batch it reads."""
     tables: ClassVar[tuple[type[SQLModel], ...]] = ()
     """What it alone writes and can write again from the log: a rebuild empties them."""
+    relays: ClassVar[bool] = False
+    """Whether it tells others what the log says: what it has not told before a rebuild is still to be told."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
