@@ -1,4 +1,4 @@
-"""Who is signed in at a page: a cookie stands for its key, as the database told of both at most five seconds ago."""
+"""Who is signed in at a page: a cookie stands for its key, as the database told of both a few seconds ago."""
 
 import asyncio
 import hmac
@@ -18,7 +18,8 @@ from feedback_ingest.errors import Forbidden, StorageUnavailable, Unauthenticate
 from feedback_ingest.postgres import Database
 from feedback_ingest.receive import Sender
 
-FRESH_S = 5.0
+FRESH_S = 4.0
+"""A page that streams asks every second, and so hears of the end within five."""
 LOOK_S = 3.0
 REMEMBERED = 1_000
 SAFE = ("GET", "HEAD", "OPTIONS")

@@ -4,10 +4,13 @@ import os
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LoopStage = Literal["received", "durable", "attributed", "enriched", "queued", "in_dataset", "trained", "serving"]
+"""Where feedback comes to after it occurred, in this order."""
 
 
 class Settings(BaseSettings):
@@ -61,6 +64,9 @@ class Settings(BaseSettings):
     )
     public_max_body_bytes: int = Field(65_536, gt=0, description="Decoded bytes of one request with a public key.")
 
+    latency_objectives_s: dict[LoopStage, Annotated[float, Field(gt=0)]] = Field(
+        {}, description='Seconds that 99 of 100 may take to a stage of the loop, as JSON: `{"queued": 0.5}`.'
+    )
     session_s: int = Field(43_200, gt=0, description="Seconds after which a person at a page signs in again.")
 
     log_partition_rows: int = Field(1_000_000, gt=0, description="Offsets in one partition of the log.")

@@ -8,8 +8,8 @@ from typing import Any
 from sqlmodel import Session, select
 
 from feedback_cli.demo.ledger import Entry
-from feedback_cli.demo.percentiles import percentiles
 from feedback_ingest.postgres import Database
+from feedback_loop.learning.percentiles import percentiles
 from feedback_loop.stream.tables import TrainingExample
 
 Stages = dict[str, dict[str, Any]]

@@ -26,7 +26,7 @@ from feedback_ingest.canonical import Pepper, load_pepper
 from feedback_ingest.clock import monotonic_s, utc_now
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
-from feedback_loop.stream import positions
+from feedback_loop.stream import passages, positions
 from feedback_loop.stream.consumers import Batch, Event, collect
 from feedback_loop.stream.dead_letters import bury, refuse_too_many
 from feedback_loop.stream.forgetting import forget
@@ -133,6 +133,7 @@ class Stream:
                     does()
             moving = {name: self._standings[name] for name in turn.names}
             moved = positions.advance(cursor, moving, batch.last_offset, now)
+            passages.note(cursor, turn.names, batch.first_offset, batch.last_offset, utc_now())
             log.append(session, batch.facts, now, self._pepper)
             session.commit()
         self._standings |= moved

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, Numeric, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 from feedback_ingest.tables import timestamp
@@ -224,3 +224,26 @@ class DeadLetter(SQLModel, table=True):
     error: str = Field(sa_column=words())
     attempts: int = Field(sa_column=Column(Integer, nullable=False))
     failed_at: datetime = Field(sa_column=timestamp())
+
+
+class ServedVersion(SQLModel, table=True):
+    """A version of a model, and its first answer by the order of the log."""
+
+    __tablename__ = "served_versions"
+
+    project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    model_name: str = Field(sa_column=words(primary_key=True))
+    model_version: str = Field(sa_column=words(primary_key=True))
+    first_offset: int = Field(sa_column=whole())
+    first_answer_at: datetime = Field(sa_column=timestamp())
+
+
+class Passage(SQLModel, table=True):
+    """A run of the log that some consumers were through with at a moment; no rebuild changes that."""
+
+    __tablename__ = "passages"
+
+    last_offset: int = Field(sa_column=whole(primary_key=True, autoincrement=False))
+    consumers: tuple[str, ...] = Field(sa_column=Column(ARRAY(Text, as_tuple=True), primary_key=True))
+    first_offset: int = Field(sa_column=whole())
+    passed_at: datetime = Field(sa_column=timestamp())

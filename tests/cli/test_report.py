@@ -11,8 +11,8 @@ from feedback_cli.demo.display import sparkline
 from feedback_cli.demo.goals import accuracy_missed, missed
 from feedback_cli.demo.latency import Queued, stages
 from feedback_cli.demo.ledger import Entry
-from feedback_cli.demo.percentiles import percentiles
 from feedback_cli.demo.report import Report
+from feedback_loop.learning.percentiles import percentiles
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

@@ -9,6 +9,7 @@ import orjson
 from psycopg import Cursor
 from sqlmodel import SQLModel
 
+from feedback_loop.learning.examples import why_not_example
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer
 from feedback_loop.stream.tables import TrainingExample
 from feedback_loop.stream.writing import columns, copy, json_text, pairs
@@ -54,8 +55,7 @@ def _before(changes: Iterable[Change]) -> Iterable[Mapping[str, Any]]:
 
 def is_example(row: Mapping[str, Any]) -> bool:
     """Whether one may learn from a feedback: attributed, standing, consented to, and it says something."""
-    says = row["label"] is not None or row["reward"] is not None or row["preferred"] is not None
-    return says and row["state"] == "attributed" and not row["is_undone"] and row["training_consent"]
+    return why_not_example(row) is None
 
 
 def example(change: Change, enriched: Mapping[Key, Mapping[str, Any]], now: datetime) -> dict[str, Any]:

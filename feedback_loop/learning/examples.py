@@ -1,0 +1,19 @@
+"""Examples: which feedback may be learnt from, and why another may not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def why_not_example(feedback: Mapping[str, Any]) -> str | None:
+    """Why a feedback row (ATTRIBUTED_SCHEMA) may not be learnt from; None where it may."""
+    if feedback["state"] == "pending":
+        return "its inference is not logged"
+    if feedback["state"] == "mismatched":
+        return "it names another model version than the logged inference"
+    if feedback["is_undone"]:
+        return "it was undone"
+    if not feedback["training_consent"]:
+        return "no consent to training"
+    if all(feedback[name] is None for name in ("label", "reward", "preferred")):
+        return "it says nothing to learn from"
+    return None
