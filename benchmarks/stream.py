@@ -1,7 +1,7 @@
 """The stream: from a client's scheduled send to the training queue at 1,000 events/s, and how fast a backlog is taken.
 
-Everything runs on the one machine: load, receiver, stream and database. What is measured through webhooks, and a log of
-five million events, come with them.
+Everything runs on the one machine: load, receiver, stream and database. A log of five million events comes with what it
+measures.
 """
 
 import itertools
@@ -25,6 +25,7 @@ import orjson
 import psycopg
 from sqlmodel import Session
 
+from benchmarks import alerts
 from benchmarks.load import open_loop
 from benchmarks.servers import ROOT, served
 from feedback_ingest import log, migrate
@@ -44,11 +45,13 @@ COMMENT = "It answered the first half of my question and left the second one ope
 
 def run(full: bool) -> dict[str, Any]:
     """All figures; `full` takes the backlog that the goal names."""
-    return measure(rounds=3, seconds=20, backlog=500_000) if full else measure(rounds=3, seconds=5, backlog=30_000)
+    if full:
+        return measure(rounds=3, seconds=20, backlog=500_000, breaches=300)
+    return measure(rounds=3, seconds=5, backlog=30_000, breaches=75)
 
 
-def measure(rounds: int, seconds: float, backlog: int) -> dict[str, Any]:
-    """`seconds` of open load a round, then a backlog of so many events from the first offset, as often."""
+def measure(rounds: int, seconds: float, backlog: int, breaches: int) -> dict[str, Any]:
+    """`seconds` of open load a round, `breaches` of a threshold, then a backlog from the first offset, as often."""
     with ExitStack() as stack:
         data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         settings = Settings(data_dir=data_dir, database_url=None)
@@ -59,13 +62,15 @@ def measure(rounds: int, seconds: float, backlog: int) -> dict[str, Any]:
             key = create(session, "default", ["ingest"], datetime.now(UTC), None).key
             session.commit()
         figures: dict[str, list[float]] = {}
-        environment = {"FEEDBACK_DATA_DIR": str(data_dir)}
+        environment = {"FEEDBACK_DATA_DIR": str(data_dir), **alerts.ENVIRONMENT}
         with served("api.receiver:app", environment) as server, streaming(environment):
             for _ in range(rounds):
                 latencies_ms = queue_latencies_ms(database, server.port, key, seconds)
                 centiles = statistics.quantiles(latencies_ms, n=100)
                 figures.setdefault("queue_p50_ms", []).append(centiles[49])
                 figures.setdefault("queue_p99_ms", []).append(centiles[98])
+            told_ms = alerts.alert_latencies_ms(database, settings, server.port, key, Sender(key), breaches)
+            figures["alert_p99_ms"] = [statistics.quantiles(told_ms, n=100)[98]]
         append_backlog(database, settings, backlog)
         for _ in range(rounds):
             figures.setdefault("catch_up_events_s", []).append(catch_up_events_s(database, settings))
