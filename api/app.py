@@ -15,6 +15,7 @@ from api import (
     quarantine,
     reads,
     rules,
+    training_queue,
     wakeups,
     webhooks,
 )
@@ -26,6 +27,7 @@ ROOMS = (
     wakeups,
     log,
     consumers,
+    training_queue,
     contract,
     dry_run,
     latency,

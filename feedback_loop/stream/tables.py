@@ -217,7 +217,10 @@ class TrainingExample(SQLModel, table=True):
     """The training queue: one attributed, enriched feedback a trainer may learn from."""
 
     __tablename__ = "training_examples"
-    __table_args__ = (Index("training_examples_by_queue", "project_id", "queued_at"),)
+    __table_args__ = (
+        Index("training_examples_by_queue", "project_id", "queued_at"),
+        Index("training_examples_by_order", "project_id", "ready_offset", "log_offset"),
+    )
 
     project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     feedback_id: str = Field(sa_column=words(primary_key=True))
@@ -232,6 +235,8 @@ class TrainingExample(SQLModel, table=True):
     occurred_at: datetime = Field(sa_column=timestamp())
     received_at: datetime = Field(sa_column=timestamp())
     queued_at: datetime = Field(sa_column=timestamp())
+    ready_offset: int = Field(sa_column=whole())
+    """The event that made it an example: the order of the queue, the same after a rebuild."""
 
 
 class ConsumerPosition(SQLModel, table=True):
