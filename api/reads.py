@@ -1,4 +1,4 @@
-"""What was stored, read back: one feedback, one inference, the champion of a model; always of the key's own project."""
+"""What was stored, read back: one feedback, one inference; always of the key's own project."""
 
 from datetime import datetime
 from typing import Any
@@ -7,12 +7,11 @@ import orjson
 from fastapi import APIRouter
 from sqlmodel import Session, col, select
 
-from api.access import Reading, ReadKey, ServingKey
+from api.access import Reading, ReadKey
 from feedback_ingest.errors import NotFound
 from feedback_ingest.names import canonical_uuid
 from feedback_ingest.receive import Sender
 from feedback_ingest.tables import EventKey, FeedbackEvent
-from feedback_loop.registry.tables import Champion
 from feedback_loop.stream.tables import LiveFeedback
 
 router = APIRouter(tags=["read"])
@@ -45,15 +44,6 @@ def show_feedback_of(inference_request_id: str, sender: ReadKey, session: Readin
     )
     rows = session.exec(wanted.order_by(col(FeedbackEvent.log_offset).desc()).limit(1_000)).all()
     return {"feedback": [{"feedback_id": row.id, **_as_stored(row)} for row in reversed(rows)]}
-
-
-@router.get("/v1/models/{model_name}", tags=["models"], summary="The champion to serve")
-def show_champion(model_name: str, sender: ServingKey, session: Reading) -> dict[str, Any]:
-    """The version in service and where its artifact is; 404 before a first promotion."""
-    champion = session.get(Champion, (sender.project_id, model_name))
-    if champion is None:
-        raise NotFound()
-    return champion.model_dump(exclude={"project_id"})
 
 
 def _event(session: Session, sender: Sender, kind: str, name: str) -> FeedbackEvent:

@@ -13,8 +13,11 @@ from fastapi import APIRouter, FastAPI
 
 from api import meters
 from feedback_ingest.log import CHANNEL
+from feedback_loop.registry import champions
 
 HEAD = "SELECT max(next_offset) - 1 FROM staging.log_head"
+MOVES = "SELECT coalesce(max(log_offset), 0) FROM champions"
+"""The newest move of any champion."""
 SESSION = {"application_name": "feedback wakeups", "timezone": "UTC"}
 LOOK_S = 1.0
 """A notification may be lost, so the log is looked at without one, too."""
@@ -25,10 +28,12 @@ log = logging.getLogger("feedback.api")
 
 
 class Wakeups:
-    """Knows the newest offset, and tells it to everyone in this process who waits for a newer one."""
+    """Knows the newest offset, of the log or of what a query picks of it, and tells who waits for a newer one."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, channel: str = CHANNEL, head: str = HEAD) -> None:
         self._dsn = dsn
+        self._channel = channel
+        self._newest = head
         self._moved = asyncio.Event()
         self.head = 0
         self._waiting = 0
@@ -47,11 +52,6 @@ class Wakeups:
         if self.closing.is_set():
             await asyncio.sleep(PAUSE_S)  # for whoever asks in a loop: others have a turn, and end it
         return self.head
-
-    async def pause(self, for_s: float) -> None:
-        """Waits so long, or less at the server's end."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.closing.wait(), for_s)
 
     def has_room(self, most: int) -> bool:
         """Whether one more answer may wait, of `most` in this process; none may when the server stops."""
@@ -88,9 +88,9 @@ class Wakeups:
 
     async def _follow(self, connection: Any) -> None:
         notified = asyncio.Event()
-        await connection.add_listener(CHANNEL, lambda *_: notified.set())
+        await connection.add_listener(self._channel, lambda *_: notified.set())
         while True:
-            head = await connection.fetchval(HEAD, timeout=ANSWER_S)
+            head = await connection.fetchval(self._newest, timeout=ANSWER_S)
             if head != self.head:
                 self.head = head
                 moved, self._moved = self._moved, asyncio.Event()
@@ -103,18 +103,26 @@ class Wakeups:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Keeps `app.state.wakeups` while the app is up."""
-    wakeups = app.state.wakeups = Wakeups(app.state.receiving.database.asyncpg_dsn)
-    running = asyncio.create_task(wakeups.run())
+    """Keeps `app.state.wakeups` and `app.state.champion_moves` while the app is up."""
+    dsn = app.state.receiving.database.asyncpg_dsn
+    wakeups = app.state.wakeups = Wakeups(dsn)
+    moves = app.state.champion_moves = Wakeups(dsn, champions.CHANNEL, MOVES)
+    running = [asyncio.create_task(each.run()) for each in (wakeups, moves)]
     loop = asyncio.get_running_loop()
-    call_at_signals(lambda: loop.call_soon_threadsafe(wakeups.close))
+
+    def close() -> None:
+        wakeups.close()
+        moves.close()
+
+    call_at_signals(lambda: loop.call_soon_threadsafe(close))
     try:
         yield
     finally:
-        wakeups.close()
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        close()
+        for task in running:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 def call_at_signals(close: Callable[[], object]) -> None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+REIGNS = (facts.MODEL_PROMOTED, facts.MODEL_ROLLED_BACK)
+"""What a version begins to serve with."""
+JUDGED_BY = (*REIGNS, facts.DATASET_COMPILED)
+"""The facts that `reports` wants."""
 SAMPLED_ROWS = 1_000
 """About so many rows stand for what a champion learnt from."""
 
@@ -154,11 +158,11 @@ def reports(
 ) -> "pa.Table":
     """One row a model of the log: what drift was found up to `upto_offset`, and what there is to learn from.
 
-    `decisions` are the facts of promotions and datasets up to there.
+    `decisions` are the facts of JUDGED_BY up to there.
     """
     import pyarrow as pa
 
-    promotions = [fact for fact in decisions if fact.kind == facts.MODEL_PROMOTED]
+    promotions = [fact for fact in decisions if fact.kind in REIGNS]
     datasets = [fact for fact in decisions if fact.kind == facts.DATASET_COMPILED]
     known = inferences.filter(inferences.log_offset <= upto_offset)
     rows = []

@@ -11,6 +11,7 @@ from feedback_assets.io_manager import ParquetIOManager
 from feedback_assets.jobs import refresh, retrain
 from feedback_assets.resources import LogResource
 from feedback_assets.sensors.drift import drift
+from feedback_assets.sensors.moved_champions import moved_champions
 from feedback_assets.sensors.new_events import new_events
 from feedback_assets.sensors.run_failure import run_failure
 
@@ -36,7 +37,7 @@ defs = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
     jobs=[refresh, retrain],
-    sensors=[new_events, drift, run_failure],
+    sensors=[new_events, drift, moved_champions, run_failure],
     resources={"io_manager": ParquetIOManager(), "log": LogResource()},
     executor=dg.in_process_executor,
 )

@@ -14,10 +14,11 @@ from feedback_ingest.tables import EventKey, FeedbackEvent, Project
 
 ALERT_RAISED = "alert_raised"
 DATASET_COMPILED = "dataset_compiled"
-METRIC_REGISTERED = "metric_registered"
 MODEL_PROMOTED = "model_promoted"
 MODEL_REFUSED = "model_refused"
 MODEL_TRAINED = "model_trained"
+MODEL_ROLLBACK_REFUSED = "model_rollback_refused"
+MODEL_ROLLED_BACK = "model_rolled_back"
 REFERENCE_READ = "reference_read"
 RETRAINING_SUPPRESSED = "retraining_suppressed"
 RETRAINING_TRIGGERED = "retraining_triggered"

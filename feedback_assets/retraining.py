@@ -14,7 +14,13 @@ from feedback_loop.learning.drift import DriftReport
 from feedback_loop.learning.triggers import TriggerDecision, TriggerSettings, decide
 from feedback_loop.stream.tables import Alert
 
-TRAINING = (facts.RETRAINING_TRIGGERED, facts.DATASET_COMPILED, facts.MODEL_PROMOTED, facts.MODEL_REFUSED)
+TRAINING = (
+    facts.RETRAINING_TRIGGERED,
+    facts.DATASET_COMPILED,
+    facts.MODEL_PROMOTED,
+    facts.MODEL_REFUSED,
+    facts.MODEL_ROLLED_BACK,
+)
 RAISED, SIGNAL = "raised", "drift_signal"
 
 
@@ -35,7 +41,7 @@ class Question:
 
 
 def ask(question: Question, settings: TriggerSettings) -> TriggerDecision:
-    """The trigger's answer. A promotion by hand starts the cool-down as well: the new champion is to show itself."""
+    """The trigger's answer. A promotion by hand or a rollback starts the cool-down too: it is to show itself."""
     if question.is_stale:
         return TriggerDecision(False, "the drift report is older than the last training")
     since = (question.now - question.trainings[-1].received_at).total_seconds() if question.trainings else None

@@ -19,6 +19,8 @@ KINDS = (
     "credential_rotated",
     "credential_revoked",
     "metric_registered",
+    "model_held",
+    "model_released",
     "rule_defined",
     "rule_removed",
     "quarantine_mended",

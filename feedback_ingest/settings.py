@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     rule_window_s: int = Field(30, gt=0, description="Seconds of event time the default rule looks back.")
     rule_min_samples: int = Field(40, gt=0, description="Labelled answers the default rule needs before it decides.")
     rule_cooldown_s: int = Field(15, ge=0, description="Seconds of event time between two alerts of the default rule.")
+    rollback_cooldown_s: int = Field(300, ge=0, description="Seconds between two rollbacks of one model by rules.")
 
     webhook_allow: str | None = Field(
         None,

@@ -23,6 +23,8 @@ LATE_INFERENCES = 0.02
 LATE_BY_S = 2.0
 AGAIN_AFTER_S = 0.5
 MOST_SENDING = 100
+WAIT_MS = 2_000
+"""The API answers when the champion moves, or after so long: the end of the app waits for no longer answer."""
 Tell = Callable[[dict[str, Any]], None]
 
 
@@ -97,12 +99,14 @@ class DigitsApp:
 
     async def _follow_champion(self, once: bool = False) -> None:
         while True:
-            if await asyncio.to_thread(self.served.refresh):
+            asked_at = time.monotonic()
+            if await asyncio.to_thread(self.served.refresh, 0 if once else WAIT_MS):
                 self.models[self.served.version] = self.served.model
                 self.tell({"event": "serving", "model_version": self.served.version, "at": now().isoformat()})
             if once:
                 return
-            await asyncio.sleep(0.5)
+            # An API that is away answers at once that it is.
+            await asyncio.sleep(max(0.0, asked_at + 0.5 - time.monotonic()))
 
     def _answer(self, count: int) -> None:
         """Scans `count` images, answers them at once, and plans what the users will say."""

@@ -6,7 +6,7 @@ Nothing here is by day: labels, windows and datasets look at all days.
 import dagster as dg
 
 from feedback_assets import facts
-from feedback_assets.champions_drift import reports
+from feedback_assets.champions_drift import JUDGED_BY, reports
 from feedback_assets.compiling import compile_dataset, dataset_row, recipe_for
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Lake, Table
@@ -41,7 +41,7 @@ def drift_report(
     """For each model: how its champion does now against how it did at first, and how far its inputs moved."""
     upto_offset = log.upto_offset(context.instance, context.run.run_id)
     with log.session() as session:
-        decisions = facts.read(session, (facts.MODEL_PROMOTED, facts.DATASET_COMPILED), upto_offset)
+        decisions = facts.read(session, JUDGED_BY, upto_offset)
     table = reports(labeled_set, inferences, decisions, upto_offset, log.settings)
     return Described(table, lambda rows: drift_told(rows, labeled_set, decisions))
 

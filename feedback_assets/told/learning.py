@@ -35,7 +35,7 @@ def drift_told(rows: "ibis.Table", labeled: "ibis.Table", decisions: Sequence[Lo
         ),
         "reports": dg.MetadataValue.json(found),
         "inputs that moved most": markdown_table(_moved(rows)),
-        **accuracy_plots(labeled, [fact for fact in decisions if fact.kind == facts.MODEL_PROMOTED]),
+        **accuracy_plots(labeled, [fact for fact in decisions if fact.kind != facts.DATASET_COMPILED]),
     }
 
 

@@ -26,15 +26,12 @@ def register(app: typer.Typer) -> None:
 def opened(project: str) -> "Iterator[tuple[Administration, ProjectRules]]":
     """An operator's work and the rules of a project; commits when the command succeeds. Raises NotFound."""
     from feedback_cli.commands.keys import administration
-    from feedback_ingest.errors import NotFound
+    from feedback_cli.commands.models import project_id
     from feedback_ingest.settings import get_settings
     from feedback_loop.stream.rule_book import ProjectRules, defaults_of
 
     with administration() as work:
-        found = next((one for one in work.projects() if one.name == project), None)
-        if found is None:
-            raise NotFound(f"there is no project {project!r}; `feedback projects list` names them")
-        yield work, ProjectRules(work.session, found.project_id or 0, defaults_of(get_settings()))
+        yield work, ProjectRules(work.session, project_id(work, project), defaults_of(get_settings()))
 
 
 @rules.command("list")

@@ -65,6 +65,7 @@ MODEL = ("model_name", "model_version")
 ALERT = (
     "alert_id", "rule", "metric", *MODEL, "segment", "value", "baseline", "threshold", "samples", "users", "reason",
 )  # fmt: skip
+ROLLBACK = (*MODEL, "previous_version", "dataset_version", "rule", "alert_id", "code", "reason")
 GATE = (*MODEL, "previous_version", "dataset_version", "reason", "reasons")
 
 
@@ -101,6 +102,9 @@ TOLD: Mapping[str, tuple[Telling, ...]] = {
         Telling("model.refused", GATE),
         Telling("retraining.completed", GATE, _was_trained),
     ),
+    "model_rollback_requested": (Telling("model.rollback_requested", ALERT),),
+    "model_rollback_refused": (Telling("model.refused", ROLLBACK),),
+    "model_rolled_back": (Telling("model.rolled_back", ROLLBACK),),
     "retraining_suppressed": (Telling("retraining.suppressed", (*MODEL, "reason", "new_labels")),),
     "retraining_triggered": (Telling("retraining.triggered", (*MODEL, "reason", "new_labels")),),
 }

@@ -97,20 +97,6 @@ class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
 
 
 _BASE = ("baseline", "baseline_period_s")
-REMEDIES = {
-    "not-registered": "name a metric of GET /v1/metrics",
-    "required": "give it",
-    "only-with-drop-or-rise": "leave it out, or compare by drop or rise",
-    "only-with-below-or-above": "leave it out, or compare by below or above: the test needs a fixed threshold",
-    "only-for-shares": "it needs a metric whose every sample lies between 0 and 1, such as accuracy or satisfaction",
-    "out-of-range": "give a number the metric can take; drop and rise take the size of the change",
-    "must-differ": "name each action once",
-    "unknown-field": "leave it out; the fields are those of GET /v1/rules",
-    "not-allowed": "take one of the values that the documentation of rules lists",
-    "bad-format": "write it as the documentation of rules says",
-    "wrong-type": "write it as the documentation of rules says",
-}
-"""What to do about a fault of a definition, by its code."""
 
 
 class Point(NamedTuple):
@@ -151,19 +137,31 @@ class Voices(NamedTuple):
 class Decision(NamedTuple):
     """What a rule says at `moment` of event time; `verdict` is the kind of `reason`, which says the figures.
 
-    `value` is None while there is nothing to divide by; `baseline` is None for a fixed threshold, or where nothing is
-    known to compare with; `is_sure` tells whether the 95 % interval lies beyond the limit as a whole.
+    It rests on what was `seen` in the window, and on `base`, what that is compared with (None for a fixed threshold);
+    `users` are the people that were counted, where that mattered.
     """
 
     moment: datetime
     verdict: str
     reason: str
-    value: Decimal | None
-    samples: int
-    baseline: Decimal | None = None
-    is_sure: bool = False
+    seen: Ratio
+    base: Ratio | None = None
     users: int | None = None
-    """People that were counted, where that mattered."""
+
+    @property
+    def value(self) -> Decimal | None:
+        """The metric in the window."""
+        return self.seen.value
+
+    @property
+    def samples(self) -> int:
+        """What it rests on."""
+        return self.seen.samples
+
+    @property
+    def baseline(self) -> Decimal | None:
+        """The metric it is compared with, None for a fixed threshold or where nothing is known."""
+        return self.base.value if self.base is not None else None
 
     @property
     def fires(self) -> bool:
@@ -198,15 +196,15 @@ def decide(rule: Rule, seen: Ratio, moment: datetime, standing: Standing, base: 
     value, samples = seen.value, seen.samples
     baseline = base.value if base is not None else None
     if value is None or samples < rule.min_samples:
-        return Decision(moment, "too_few_samples", f"{samples} of {rule.min_samples} samples", value, samples)
+        return Decision(moment, "too_few_samples", f"{samples} of {rule.min_samples} samples", seen, base)
     if rule.is_relative and (base is None or baseline is None or base.samples < rule.min_samples):
         known = base.samples if base else 0
         why = f"nothing to compare with: {known} of {rule.min_samples} samples of {rule.baseline}"
-        return Decision(moment, "no_baseline", why, value, samples)
+        return Decision(moment, "no_baseline", why, seen, base)
     limit = _limit(rule, baseline)
     verdict, told = _judged(rule, value, limit, moment, standing)
     said = f"{rule.metric} {value:.3f} over {samples} samples in {rule.window_s} s, {told}"
-    return Decision(moment, verdict, said, value, samples, baseline, is_sure(rule, seen, base))
+    return Decision(moment, verdict, said, seen, base)
 
 
 def without(seen: Ratio, votes: Ratio) -> Ratio:

@@ -1,7 +1,7 @@
 """Which version serves: the champion pointer, moved together with the fact that says so, and MLflow told afterwards."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +16,11 @@ from feedback_ingest.errors import FeedbackError
 from feedback_ingest.log import Fact
 from feedback_loop.learning.errors import ArtifactMismatch
 from feedback_loop.registry.shelf import RegisteredModel, read_artifact
-from feedback_loop.registry.tables import Champion
+from feedback_loop.registry.tables import Champion, KnownVersion
 
 PROMOTED = "model_promoted"
+CHANNEL = "feedback_champions"
+"""LISTEN here to be woken when a champion has moved; the payload is empty."""
 BEFORE = "SELECT previous_version FROM champions WHERE (project_id, model_name, model_version) = (%s, %s, %s)"
 
 
@@ -31,6 +33,11 @@ class ChampionMoved(FeedbackError):
 def champion(session: Session, project_id: int, model_name: str) -> Champion | None:
     """The version that serves `model_name`, None before a first promotion."""
     return session.get(Champion, (project_id, model_name))
+
+
+def serves(cursor: Cursor[Any], project_id: int, model_name: str, model_version: str) -> bool:
+    """Whether it is this version that serves."""
+    return cursor.execute(BEFORE, (project_id, model_name, model_version)).fetchone() is not None
 
 
 def version_before(cursor: Cursor[Any], project_id: int, model_name: str, model_version: str) -> str | None:
@@ -48,11 +55,12 @@ def promote(
     dataset_version: str | None = None,
     evaluation: Mapping[str, Any] | None = None,
     instead_of: str | None = None,
+    actor: str | None = None,
 ) -> Champion:
     """Moves the pointer to `registered` and appends `model_promoted`, both or neither: the caller commits, soon.
 
     A version that serves already is left as it is, so a retry changes nothing. `evaluation` goes into the fact. Where
-    `instead_of` is given and another version serves by now, raises ChampionMoved.
+    `instead_of` is given and another version serves by now, raises ChampionMoved. `actor` is the person's key, by hand.
     """
     lock_model(session, registered.project_id, registered.model_name)
     serving = session.get(Champion, (registered.project_id, registered.model_name), populate_existing=True)
@@ -68,14 +76,37 @@ def promote(
         "artifact_sha256": registered.artifact_sha256,
         "dataset_version": dataset_version,
         "reason": reason,
+        "actor": actor,
         "evaluation": dict(evaluation or {}),
     }
     fact = Fact(registered.project_id, PROMOTED, str(new_id()), _present(body), now)
     [appended] = log.append(session, [fact], now, pepper)
-    pointer: dict[str, Any] = {"log_offset": appended.log_offset, "promoted_at": now, "previous_version": previous}
-    moved = session.merge(Champion(**asdict(registered), dataset_version=dataset_version, **pointer))
+    version = KnownVersion(**asdict(registered), dataset_version=dataset_version, previous_version=previous)
+    version.promoted_at = now
+    return point(session, session.merge(version), appended.log_offset, now, previous)
+
+
+def point(session: Session, version: KnownVersion, log_offset: int, now: datetime, previous: str | None) -> Champion:
+    """Moves the pointer to a version, with the place of the fact that says so, and wakes who waits for it."""
+    serving = champion(session, version.project_id, version.model_name)
+    moved = session.merge(
+        Champion(
+            **asdict(registered_of(version)),
+            dataset_version=version.dataset_version,
+            log_offset=log_offset,
+            promoted_at=now,
+            previous_version=previous,
+            is_held=serving is not None and serving.is_held,
+        )
+    )
     session.flush()
+    session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
     return moved
+
+
+def registered_of(known: KnownVersion) -> RegisteredModel:
+    """A version on the shelf, as it is promoted."""
+    return RegisteredModel(**{field.name: getattr(known, field.name) for field in fields(RegisteredModel)})
 
 
 def load_artifact(champion: Champion) -> bytes:

@@ -22,13 +22,15 @@ class ServedModel:
         self.version = ""
         self.model: Any = None
 
-    def refresh(self) -> bool:
+    def refresh(self, wait_ms: int = 0) -> bool:
         """Asks which version is champion; True when another one is served from now on.
 
-        An API that is away for a moment changes nothing: the last champion goes on serving. Raises ArtifactMismatch.
+        With `wait_ms` it returns as soon as another one is, and at latest after so many milliseconds. An API that is
+        away for a moment changes nothing: the last champion goes on serving. Raises ArtifactMismatch.
         """
         try:
-            response = self._http.get(f"/v1/models/{self._model_name}")
+            asked = {"version": self.version, "wait_ms": str(wait_ms)} if self.version else {}
+            response = self._http.get(f"/v1/models/{self._model_name}", params=asked, timeout=5.0 + wait_ms / 1000)
         except httpx.TransportError:
             return False
         if response.status_code != 200:

@@ -6,16 +6,19 @@ Which of them serves is said by `champions.py`, never by MLflow: its alias follo
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
+
+from sqlalchemy.dialects.postgresql import insert
 
 from feedback_ingest.clock import new_id
 from feedback_ingest.errors import FeedbackError
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings, decline_telemetry
 from feedback_loop.learning.errors import ArtifactMismatch
+from feedback_loop.registry.tables import KnownVersion
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -61,6 +64,7 @@ def register(
     """
     stored = _store(settings.data_dir, project_id, model_name, artifact, version)
     model = RegisteredModel(project_id, model_name, version, *stored)
+    _know(database, model, (tags or {}).get("dataset_version"))
     client = _client(database)
     name = _shelf_name(project_id, model_name)
     _ensure_registered(client, name)
@@ -122,6 +126,13 @@ def _store(
         os.fsync(file.fileno())
     partial.replace(target)
     return target.as_uri(), digest
+
+
+def _know(database: Database, model: RegisteredModel, dataset_version: str | None) -> None:
+    """Lets the pointer be moved to the version, also by those that MLflow is too heavy for."""
+    row = {**asdict(model), "dataset_version": dataset_version}
+    with database.engine.begin() as connection:
+        connection.execute(insert(KnownVersion).values(row).on_conflict_do_nothing())
 
 
 def _client(database: Database) -> "MlflowClient":

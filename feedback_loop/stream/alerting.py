@@ -55,9 +55,13 @@ def told_before(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def facts_of(told: Mapping[str, Any]) -> Iterator[Fact]:
     """The alert as a fact, and one for each action that follows it when it is raised."""
-    body = {**told, "occurred_at": told["occurred_at"].isoformat(), "raised_at": told["raised_at"].isoformat()}
     is_raised = told["state"] == "raised"
     kinds = [RAISED if is_raised else RECOVERED]
     kinds += [FOLLOWS[action] for action in told["actions"] if is_raised and action in FOLLOWS]
     for kind in kinds:
-        yield Fact(told["project_id"], kind, told["alert_id"], body, told["occurred_at"])
+        yield Fact(told["project_id"], kind, told["alert_id"], as_body(told), told["occurred_at"])
+
+
+def as_body(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told, as JSON values."""
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in told.items()}

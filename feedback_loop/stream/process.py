@@ -125,6 +125,7 @@ class Stream:
         """
         batch, now = Batch(events), utc_now()
         with Session(self._engine) as session:
+            batch.session = session
             cursor: Any = session.connection().connection.cursor()
             for name, does in self._doing(turn, batch, cursor, now):
                 if apart:

@@ -10,8 +10,23 @@ import msgspec
 from feedback_ingest.decisions import Decider
 from feedback_ingest.envelopes import shape_faults
 from feedback_ingest.errors import Fault, SetupError, ValidationFailed
-from feedback_loop.learning.rules import REMEDIES, Rule
+from feedback_loop.learning.rules import Rule
 from feedback_loop.stream.rule_book import ProjectRules, check
+
+REMEDIES = {
+    "not-registered": "name a metric of GET /v1/metrics",
+    "required": "give it",
+    "only-with-drop-or-rise": "leave it out, or compare by drop or rise",
+    "only-with-below-or-above": "leave it out, or compare by below or above: the test needs a fixed threshold",
+    "only-for-shares": "it needs a metric whose every sample lies between 0 and 1, such as accuracy or satisfaction",
+    "out-of-range": "give a number the metric can take; drop and rise take the size of the change",
+    "must-differ": "name each action once",
+    "unknown-field": "leave it out; the fields are those of GET /v1/rules",
+    "not-allowed": "take one of the values that the documentation of rules lists",
+    "bad-format": "write it as the documentation of rules says",
+    "wrong-type": "write it as the documentation of rules says",
+}
+"""What to do about a fault of a definition, by its code."""
 
 
 def read_rules(path: Path) -> list[Rule]:

@@ -1,6 +1,6 @@
 """Who speaks in a window: asked only when a rule is otherwise about to act, and found by key in what is attributed."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Cursor
@@ -26,6 +26,26 @@ WHERE EXISTS (SELECT FROM live_feedback e
 SUMS = f"SELECT coalesce(sum(f.correct::int), 0)::numeric, count(f.correct)::numeric {VOTES}"
 WITNESSED = frozenset({"accuracy"})
 """Metrics that end users and the ground truth feed alike; in the others every sample is somebody's vote."""
+
+AGAIN_AFTER = timedelta(seconds=0.25)
+"""While a window is short of people it is asked about in every batch; the answer is so old at most."""
+
+
+class Ear:
+    """Asks who speaks, and remembers the answer for a moment."""
+
+    def __init__(self) -> None:
+        self._heard: dict[tuple[Series, timedelta], tuple[datetime, Voices]] = {}
+
+    def listen(self, cursor: Cursor[Any], now: datetime, series: Series, start: datetime, end: datetime) -> Voices:
+        """The voices between two moments of event time; `now` is the wall clock."""
+        key = (series, end - start)
+        heard_at, voices = self._heard.get(key, (None, Voices(0)))
+        if heard_at is None or not heard_at <= now < heard_at + AGAIN_AFTER:
+            voices = listen(cursor, series, start, end)
+            self._heard = {one: known for one, known in self._heard.items() if now - known[0] < AGAIN_AFTER}
+            self._heard[key] = now, voices
+        return voices
 
 
 def listen(cursor: Cursor[Any], series: Series, start: datetime, end: datetime) -> Voices:

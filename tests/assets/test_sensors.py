@@ -5,12 +5,17 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from sqlmodel import Session
 
 from feedback_assets import facts
 from feedback_assets.sensors.changed_days import Span, planned
 from feedback_assets.sensors.drift import drift
+from feedback_assets.sensors.moved_champions import moved_champions
 from feedback_assets.sensors.new_events import new_events
 from feedback_assets.sensors.run_failure import run_failure
+from feedback_loop.registry.champions import promote
+from feedback_loop.registry.rollbacks import Order, roll_back
+from feedback_loop.registry.shelf import RegisteredModel
 from tests.assets.world import DAY, NEXT_DAY, World
 
 FIRST = date(2026, 1, 1)
@@ -247,3 +252,28 @@ def test_a_failed_run_raises_an_alert(world: World, monkeypatch: pytest.MonkeyPa
     assert alert.body["rule"] == "dagster_run_failed"
     assert alert.body["reason"] == "refresh failed in feedback_metrics"
     assert alert.body["run_id"] == result.run_id
+
+
+def test_moves_of_the_champion_are_recorded(world: World) -> None:
+    """A rollback and a promotion by hand make another model serve, a refusal is observed; the gate's own are left out.
+
+    Each is recorded once, however often the sensor looks.
+    """
+    with Session(world.database.engine) as session:
+        for version, actor in (("m1", None), ("m2", "key")):
+            promote(session, RegisteredModel(1, "digits", version), "test", DAY, world.pepper, actor=actor)
+        for _ in range(2):
+            roll_back(session, Order(1, "digits", None, "worse", is_by_hand=True), DAY, world.pepper, 0)
+        session.commit()
+    sensor = Sensor(world, moved_champions)
+    sensor.look()
+    sensor.look()
+
+    served = world.instance.fetch_materializations(dg.AssetKey("serving_model"), limit=10).records
+    seen = world.instance.fetch_observations(dg.AssetKey("serving_model"), limit=10).records
+    told = [record.asset_materialization.metadata for record in reversed(served)]
+    assert [(one["decision"].value, one["model_version"].value) for one in told] == [
+        ("model_promoted", "m2"),
+        ("model_rolled_back", "m1"),
+    ]
+    assert len(seen) == 1

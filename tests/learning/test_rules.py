@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from feedback_loop.learning.rules import Point, Ratio, Rule, Standing, Voices, decide, default_rules, ratio
+from feedback_loop.learning.rules import Point, Ratio, Rule, Standing, Voices, decide, default_rules, is_sure, ratio
 from feedback_loop.learning.watching import Evidence, look
 from tests.learning.worlds import NOON
 
@@ -106,7 +106,7 @@ def test_it_is_sure_only_where_the_whole_interval_is_beyond():
     """45 of 60 may be chance below .8; 60 of 100 is not. Of a drop both ends' doubts count."""
 
     def sure(rule, right, of, base=None):
-        return _decide(_points(right, of), rule=rule, base=base).is_sure
+        return is_sure(rule, Ratio(Decimal(right), Decimal(of)), base)
 
     drop = _changed(comparison="drop", threshold=0.1, baseline="past", baseline_period_s=60)
     assert not sure(RULE, 45, 60)

@@ -10,7 +10,7 @@ from graphlib import TopologicalSorter
 from typing import Any, ClassVar, NamedTuple
 
 from psycopg import Cursor
-from sqlmodel import SQLModel
+from sqlmodel import Session, SQLModel
 
 from feedback_ingest.log import Fact, LogRow
 from feedback_ingest.settings import Settings
@@ -44,13 +44,12 @@ class Change(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """One bucket of event time of one metric of one model version in one segment: the key of a row of live_metrics."""
+    """One bucket of event time of one metric of one model version: the key of a row of live_metrics."""
 
     project_id: int
     model_name: str
     model_version: str
     metric: str
-    segment: str
     bucket_start: datetime
 
 
@@ -61,7 +60,6 @@ class Movement:
     newest: datetime
     numerator: Decimal = Decimal(0)
     denominator: Decimal = Decimal(0)
-    squares: Decimal = Decimal(0)
 
 
 @dataclass(slots=True)
@@ -75,6 +73,8 @@ class Batch:
     moved: dict[Bucket, Movement] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     """What is to be appended to the log when the batch is committed."""
+    session: Session | None = None
+    """The transaction of the effects, for who asks the registry in it."""
     is_replay: bool = False
     """Whether the consumer whose turn it is took all of this before a rebuild (else: none of it). Its decisions then
     stand in the log: it reads them back and makes none."""

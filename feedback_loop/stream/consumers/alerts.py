@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from psycopg import Cursor
 from sqlmodel import SQLModel
 
+from feedback_ingest.log import Fact
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.metrics import bucket_start
 from feedback_loop.learning.rules import PREVIOUS, VERSION, Decision, Point, Standing
@@ -16,12 +17,13 @@ from feedback_loop.learning.watching import Evidence, look, reach_s
 from feedback_loop.registry.champions import version_before
 from feedback_loop.stream import rule_book
 from feedback_loop.stream.alerting import RAISED, RECOVERED, alert, facts_of, told_before
+from feedback_loop.stream.asking import ask
 from feedback_loop.stream.consumers._base import Batch, Bucket, Consumer, Movement
 from feedback_loop.stream.decided import keep_decisions
 from feedback_loop.stream.metric_points import Series, newest, points
 from feedback_loop.stream.rule_book import Standard
 from feedback_loop.stream.tables import Alert
-from feedback_loop.stream.voices import listen
+from feedback_loop.stream.voices import Ear
 from feedback_loop.stream.writing import json_text
 
 CHANNEL = "feedback_alerts"
@@ -29,11 +31,20 @@ CHANNEL = "feedback_alerts"
 
 # They alternate, so the last raised one is among the last two.
 LATEST = """
-SELECT state, occurred_at FROM alerts
+SELECT state, occurred_at, alert_id FROM alerts
 WHERE project_id = %s AND model_name = %s AND model_version = %s AND segment = %s AND rule = %s
 ORDER BY cause_offset DESC, occurred_at DESC LIMIT 2
 """
 KEEP = "INSERT INTO alerts SELECT * FROM json_populate_recordset(NULL::alerts, %s) ON CONFLICT (alert_id) DO NOTHING"
+
+
+class Looked(NamedTuple):
+    """A rule that was looked at on one series: what it decided, and the alert that stood before, if any."""
+
+    standard: Standard
+    series: Series
+    decisions: list[Decision]
+    stood: str | None
 
 
 class Alerts(Consumer):
@@ -47,6 +58,7 @@ class Alerts(Consumer):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._defaults = rule_book.defaults_of(settings)
+        self._ear = Ear()
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Reads back the rules and alerts in the batch, then looks at every rule whose metric has moved."""
@@ -55,21 +67,21 @@ class Alerts(Consumer):
         told = [told_before(row.body) for row in rows if row.kind in (RAISED, RECOVERED) and "alert_id" in row.body]
         if told:
             cursor.execute(KEEP, [json_text(told)])
-        watched = self._watched(batch, cursor) if batch.moved and not batch.is_replay else []
-        if not watched:
+        if not batch.moved or batch.is_replay:
             return
-        decided = [(rule, series, self._look(rule, series, moved, cursor)) for rule, series, moved in watched]
-        keep_decisions(cursor, decided, batch.last_offset, now)
-        raised = [
-            alert(rule, series, found, batch.last_offset, now)
-            for rule, series, every in decided
-            for found in every
-            if found.fires or found.recovers
-        ]
-        if raised:
-            cursor.execute(KEEP, [json_text(raised)])
+        decided, alerts, requests = [], [], []
+        for watched in self._watched(batch, cursor):
+            looked = self._look(*watched, cursor, now)
+            alerts += self._alerts(looked, batch.last_offset, now)
+            requests += self._asks(looked, batch.last_offset, cursor, now)
+            decided.append(looked[:3])
+        if decided:
+            keep_decisions(cursor, decided, batch.last_offset, now)
+        if alerts:
+            cursor.execute(KEEP, [json_text(alerts)])
             cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
-            batch.facts.extend(fact for each in raised for fact in facts_of(each))
+        batch.facts.extend(fact for each in alerts for fact in facts_of(each))
+        batch.facts.extend(requests)
 
     def _watched(self, batch: Batch, cursor: Cursor[Any]) -> list[tuple[Standard, Series, dict[datetime, Movement]]]:
         """Each rule with each series that it covers and that the batch has moved."""
@@ -86,16 +98,40 @@ class Alerts(Consumer):
         ]
 
     def _look(
-        self, standard: Standard, series: Series, moved: dict[datetime, Movement], cursor: Cursor[Any]
-    ) -> list[Decision]:
+        self, standard: Standard, series: Series, moved: dict[datetime, Movement], cursor: Cursor[Any], now: datetime
+    ) -> Looked:
         rule = standard.rule
         latest = cursor.execute(LATEST, (*series[:3], series.segment, rule.rule_id)).fetchall()
-        last_fired = next((occurred_at for state, occurred_at in latest if state == "raised"), None)
-        standing = Standing(bool(latest) and latest[0][0] == "raised", last_fired)
+        last_fired = next((occurred_at for state, occurred_at, _ in latest if state == "raised"), None)
+        stood = latest[0][2] if latest and latest[0][0] == "raised" else None
         since = bucket_start(min(moved) - timedelta(seconds=reach_s(rule)), self.settings.bucket_s)
         others = self._others(standard, series, cursor)
-        evidence = Evidence(points(cursor, series, since), others, partial(listen, cursor, series))
-        return list(look(rule, evidence, moved, standing))
+        evidence = Evidence(points(cursor, series, since), others, partial(self._ear.listen, cursor, now, series))
+        return Looked(
+            standard, series, list(look(rule, evidence, moved, Standing(stood is not None, last_fired))), stood
+        )
+
+    @staticmethod
+    def _alerts(looked: Looked, cause_offset: int, now: datetime) -> list[dict[str, Any]]:
+        standard, series, decisions, _ = looked
+        turns = (found for found in decisions if found.fires or found.recovers)
+        return [alert(standard, series, found, cause_offset, now) for found in turns]
+
+    def _asks(self, looked: Looked, cause_offset: int, cursor: Cursor[Any], now: datetime) -> list[Fact]:
+        """The request for a rollback that follows the alert that stands now, where it is time for it."""
+        standard, series, decisions, stood = looked
+        if "rollback_request" not in standard.rule.actions:
+            return []
+        for found in decisions:
+            if found.fires or found.recovers:
+                stood = alert(standard, series, found, cause_offset, now)["alert_id"] if found.fires else None
+        if stood is None:
+            return []
+        newest = decisions[-1]
+        told = alert(standard, series, newest, cause_offset, now) | {"alert_id": stood}
+        listen = partial(self._ear.listen, cursor, now, series)
+        decisions[-1], request = ask(cursor, standard, series, told, newest, listen, now)
+        return [request] if request else []
 
     def _others(self, standard: Standard, series: Series, cursor: Cursor[Any]) -> Sequence[Point]:
         """The buckets of the version that a rule compares with, as far back as its baseline reaches."""
@@ -116,4 +152,4 @@ class Alerts(Consumer):
 
 def series_of(bucket: Bucket) -> Series:
     """The series a bucket belongs to."""
-    return Series(*bucket[:5])
+    return Series(*bucket[:4])

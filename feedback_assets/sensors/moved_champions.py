@@ -1,0 +1,47 @@
+"""The sensor that shows a champion moved outside Dagster, by a rule or by hand: on its asset, and to MLflow."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from feedback_assets import facts
+from feedback_assets.resources import LogResource
+from feedback_assets.sensors.pace import INTERVAL_S
+from feedback_ingest.log import LogRow
+from feedback_loop.registry.shelf import follow_alias
+
+SHOWN = ("model_name", "model_version", "previous_version", "reason", "rule", "alert_id", "actor", "code")
+MOVED = (facts.MODEL_PROMOTED, facts.MODEL_ROLLED_BACK, facts.MODEL_ROLLBACK_REFUSED)
+
+
+@dg.sensor(
+    minimum_interval_seconds=INTERVAL_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Records rollbacks, their refusals, and promotions by hand as events of serving_model.",
+)
+def moved_champions(context: dg.SensorEvaluationContext, log: LogResource) -> dg.SkipReason:
+    """One event a fact, however often a tick is repeated: the cursor is the offset of the last one recorded."""
+    after = int(context.cursor or 0)
+    with log.session() as session:
+        found = [fact for fact in facts.read(session, MOVED) if fact.log_offset > after]
+    moved = moved_outside(found)
+    for fact in moved:
+        context.instance.report_runless_asset_event(event_of(fact))
+        if fact.kind != facts.MODEL_ROLLBACK_REFUSED:
+            follow_alias(log.database, fact.project_id, fact.body["model_name"], fact.body["model_version"])
+        context.update_cursor(str(fact.log_offset))
+    return dg.SkipReason(f"recorded {len(moved)} moves of a champion")
+
+
+def moved_outside(found: Sequence[LogRow]) -> list[LogRow]:
+    """Those that no run of Dagster tells of already: a promotion by the gate names no person."""
+    return [fact for fact in found if fact.kind != facts.MODEL_PROMOTED or "actor" in fact.body]
+
+
+def event_of(fact: LogRow) -> dg.AssetMaterialization | dg.AssetObservation:
+    """What is shown of it: a move makes another model serve, a refusal is only observed."""
+    told: dict[str, Any] = {"decision": fact.kind, "log_offset": fact.log_offset}
+    told |= {name: fact.body[name] for name in SHOWN if name in fact.body}
+    kind = dg.AssetObservation if fact.kind == facts.MODEL_ROLLBACK_REFUSED else dg.AssetMaterialization
+    return kind("serving_model", metadata=told)
