@@ -1,76 +1,88 @@
-"""Runs an app on granian, whose HTTP/1 side bounds headers and their time; bodies are bounded by the receiver."""
+"""Runs an app on uvicorn, guarded: a supervisor that starts a worker again when it ends, and one worker or several."""
 
+import os
+import signal
 import socket
-from collections import defaultdict, deque
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces, SSLProtocols
-from granian.http import HTTP1Settings
+from uvicorn import Config
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
+from api.guarded_http import GuardedHttp
 from feedback_ingest.errors import SetupError
 from feedback_ingest.settings import share_figures
 from feedback_ingest.transport import Tls
 
-HEADER_TIMEOUT_MS = 10_000
-HEADER_BYTES = 65_536
-ENDS = 5
-ENDS_S = 30.0
-
-
-class Respawns(dict[int, float]):
-    """When each worker was last started again, as granian asks for it: told only of one that keeps ending.
-
-    By itself granian gives up, and ends all workers, as soon as one ends twice within 5.5 seconds. With this it does
-    after ENDS starts of that worker within ENDS_S seconds; `feedback api` then exits with 1, for its supervisor.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._starts: defaultdict[int, deque[float]] = defaultdict(lambda: deque(maxlen=ENDS))
-
-    def __setitem__(self, worker: int, at_s: float) -> None:
-        self._starts[worker].append(at_s)
-
-    def get(self, worker: int, default: Any = None) -> Any:
-        """The last start of a worker that keeps ending; `default` for any other."""
-        starts = self._starts[worker]
-        return starts[-1] if len(starts) == ENDS and starts[-1] - starts[0] <= ENDS_S else default
-
-    def clear(self) -> None:
-        """granian forgets at every end; what is remembered here ages by itself."""
+GRACE_S = 9
+"""For answering what was taken before SIGTERM; a request waits no longer than 8 s for its commit."""
+IDLE_S = 30
+LOOK_S = 1
 
 
 def serve(target: str, host: str, port: int, tls: Tls | None = None, workers: int = 1) -> None:
     """Serves `target` (module:attribute) until SIGTERM or Ctrl-C; a worker that ends is started again.
 
-    Raises SetupError when the port is taken, and SystemExit(1) when a worker ends again and again.
+    Raises SetupError when the port is taken, and SystemExit(1) when a worker cannot start.
     """
-    if workers > 1 and port == 0:
-        raise SetupError("several workers need a port in common; set FEEDBACK_API_PORT to another than 0")
-    refuse_taken_port(host, port)
-    server = Granian(
+    listener = listen(host, port)
+    config = Config(
         target,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGI,
+        http=GuardedHttp,
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
         workers=workers,
-        http=HTTPModes.http1,
-        websockets=False,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=HEADER_BYTES),
-        log_access=False,
-        respawn_failed_workers=True,
-        workers_kill_timeout=10,
-        ssl_cert=tls.cert if tls else None,
-        ssl_key=tls.key if tls else None,
-        ssl_protocol_min=SSLProtocols.tls13 if tls and tls.min_version == "1.3" else SSLProtocols.tls12,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=IDLE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_notify=LOOK_S,
+        callback_notify=partial(end_with, os.getpid()),
+        ssl_certfile=tls.cert if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+        ssl_context_factory=partial(from_version, oldest=tls.min_version) if tls else None,
     )
-    server.respawned_wrks = Respawns()
-    with figures_of(workers):
-        server.serve()
+    with listener, figures_of(workers):
+        supervisor = Multiprocess(config, sockets=[listener])
+        supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise SystemExit(1)
+
+
+async def end_with(supervisor: int) -> None:
+    """Ends a worker in order whose supervisor was killed: the next one finds its port free."""
+    if os.getppid() != supervisor:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The socket that every worker accepts from, none before it is ready; raises SetupError where it is taken."""
+    refuse_taken_port(host, port)
+    listener = socket.socket(family_of(host), socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.set_inheritable(True)
+    return listener
+
+
+def from_version(_: Config, make: Callable[[], ssl.SSLContext], oldest: str) -> ssl.SSLContext:
+    """uvicorn's context, which speaks nothing older than `oldest`."""
+    context = make()
+    context.minimum_version = ssl.TLSVersion.TLSv1_3 if oldest == "1.3" else ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """IPv6 where the address is written so."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 @contextmanager
@@ -86,8 +98,7 @@ def figures_of(workers: int) -> Iterator[None]:
 
 def refuse_taken_port(host: str, port: int) -> None:
     """Raises SetupError unless `port` is free: a leftover process there would answer in our place."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(family_of(host), socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

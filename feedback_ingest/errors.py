@@ -141,6 +141,13 @@ class ValidationFailed(Refused):
     status = 422
 
 
+class HeadersTooLarge(Refused):
+    """The request's headers are larger than allowed; send fewer or shorter ones."""
+
+    code = "headers-too-large"
+    status = 431
+
+
 class IdempotencyKeyReused(Refused):
     """The Idempotency-Key stands for another body, or for an event that names its own feedback_id."""
 

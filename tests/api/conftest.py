@@ -1,4 +1,4 @@
-"""The API as its users meet it: the whole app in this process, or on granian in its own."""
+"""The API as its users meet it: the whole app in this process, or on its server in a process of its own."""
 
 import asyncio
 import subprocess
@@ -120,7 +120,7 @@ def channel(client: Client, grpc_port: int) -> Iterator[grpc.Channel]:
 
 @pytest.fixture(scope="module")
 def served(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of `feedback api` on granian, in a process of its own."""
+    """The URL of `feedback api` in a process of its own."""
     import os
 
     port = free_port()

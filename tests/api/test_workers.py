@@ -19,7 +19,6 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from api.grpc_door import feedback_pb2 as pb
-from api.serving import ENDS, ENDS_S, Respawns
 from feedback_ingest.clock import monotonic_s
 from feedback_ingest.postgres import Database
 from tests.api.conftest import PEPPER, wait_until_ready
@@ -52,7 +51,7 @@ class Server:
 
     def children(self) -> list[int]:
         """The processes of the workers, ready or not."""
-        return [child.pid for child in psutil.Process(self.process.pid).children()]
+        return [child.pid for child in psutil.Process(self.process.pid).children() if _is_worker(child)]
 
     def workers(self) -> list[int]:
         """Those that listen."""
@@ -86,6 +85,13 @@ class Server:
         figures = httpx.get(f"{self.url}/metrics", trust_env=False).text
         found = re.search(r'^feedback_events_total\{kind="feedback",outcome="accepted"\} (\S+)', figures, re.MULTILINE)
         return float(found[1]) if found else 0.0
+
+
+def _is_worker(child: psutil.Process) -> bool:
+    try:
+        return "resource_tracker" not in " ".join(child.cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _ports(pid: int) -> set[int]:
@@ -155,16 +161,3 @@ def test_a_killed_worker_comes_back_and_nothing_is_lost(pair: Server, make_key: 
     assert set(first) & set(pair.workers()) == {first[1]}
     with grpc.insecure_channel(f"127.0.0.1:{pair.grpc_port}") as channel:
         Rpc(channel, key).call("SubmitFeedback", pb.SubmitFeedbackRequest(event=raw(event())))
-
-
-def test_only_a_worker_that_keeps_ending_ends_the_server() -> None:
-    """granian hears of the last start from the fifth within thirty seconds on; before, and of others, of none."""
-    often, seldom = Respawns(), Respawns()
-    for start in range(ENDS):
-        assert often.get(0, 0) == 0
-        often[0] = start * ENDS_S / ENDS
-        often[1] = seldom[0] = start * ENDS_S
-        often.clear()
-
-    assert often.get(0, 0) == (ENDS - 1) * ENDS_S / ENDS
-    assert often.get(1, 0) == seldom.get(0, 0) == 0

@@ -30,7 +30,7 @@ def key_for(database: Database, *scopes: str, project: str = "default", **limits
 
 
 class Door:
-    """`feedback api --only ingest` on a given database: granian's main process and its one worker."""
+    """`feedback api --only ingest` on a given database: its supervisor and its one worker."""
 
     def __init__(self, dsn: str, folder: Path, plant: str = "failpoints", **settings: object) -> None:
         self.folder = folder
@@ -76,7 +76,7 @@ class Door:
         wait_for(self.is_ready, deadline_s, "the receiver to be ready")
 
     def revive(self) -> None:
-        """Waits until it is ready again; as a supervisor would, it starts it where granian gave up on its worker."""
+        """Waits until it is ready again; as a supervisor would, it starts it where its worker could not start."""
         assert self.process is not None
 
         def is_ready() -> bool:
@@ -92,7 +92,7 @@ class Door:
         return max(psutil.Process(self.process.pid).children(), key=lambda child: child.memory_info().rss)
 
     def kill_worker(self) -> None:
-        """SIGKILL to the process that serves; granian starts another."""
+        """SIGKILL to the process that serves; its supervisor starts another."""
         self.worker().kill()
 
     def arm(self, point: str, action: str = "kill", number: int = 1) -> None:

@@ -93,19 +93,19 @@ def _endless_queue(module: ModuleType) -> None:
 
 def _deaf(_: ModuleType) -> None:
     """Ends its worker at SIGTERM, whatever that has to do."""
-    from granian.server.mp import WorkerProcess
+    from uvicorn.supervisors.multiprocess import Process
 
-    WorkerProcess.terminate = lambda self: self.inner.kill()
+    Process.terminate = Process.kill
 
 
 def _patient(module: ModuleType) -> None:
     """Waits for headers for ten minutes."""
-    module.HEADER_TIMEOUT_MS = 600_000
+    module.HEAD_TIMEOUT_S = 600.0
 
 
 def _roomy(module: ModuleType) -> None:
     """Takes headers of any size."""
-    module.HEADER_BYTES = 1 << 29
+    module.HEAD_BYTES = 1 << 29
 
 
 def _unlimited(module: ModuleType) -> None:
@@ -232,8 +232,8 @@ FAULTS: dict[str, list[Any]] = {
     "slow_commit": [("feedback_ingest.group_commit", _slow_commit)],
     "endless_queue": [("feedback_ingest.group_commit", _endless_queue)],
     "deaf": [("api.serving", _deaf)],
-    "patient": [("api.serving", _patient)],
-    "roomy": [("api.serving", _roomy)],
+    "patient": [("api.guarded_http", _patient)],
+    "roomy": [("api.guarded_http", _roomy)],
     "unlimited": [("api.receiver.bodies", _unlimited)],
     "bottomless": [("feedback_ingest.held", _bottomless)],
     "leaky": [("api.receiver.asgi", _leaky)],

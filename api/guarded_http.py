@@ -1,0 +1,102 @@
+"""uvicorn's HTTP/1.1 with bounds: on the bytes of a head, on the time a head or an unread body may take."""
+
+import logging
+from asyncio import TimerHandle
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.receiver.problems import problem
+from feedback_ingest.clock import new_id
+from feedback_ingest.errors import FeedbackError, HeadersTooLarge, RequestTimeout
+
+HEAD_TIMEOUT_S = 10.0
+"""From the connection, or from the first byte of a request, to the end of its head."""
+BODY_TIMEOUT_S = 60.0
+"""For a body whose request is answered already; who still reads one has a shorter deadline."""
+HEAD_BYTES = 65_536
+
+log = logging.getLogger("feedback.http")
+log.setLevel(logging.ERROR)  # a client's mistakes are answered, not logged
+
+
+class GuardedHttp(HttpToolsProtocol):
+    """One connection. Everything that is not bounded here is bounded by the receiver, which runs on any server."""
+
+    _is_in_head = True
+    _head_bytes = 0
+    _since_s: float
+    _refusal: FeedbackError | None = None
+    _watch: TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Starts the one timer of the connection: it looks again when something may be overdue, not at each request."""
+        super().connection_made(transport)
+        self.logger = log
+        self._since_s = self.loop.time()
+        self._watch = self.loop.call_later(HEAD_TIMEOUT_S, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Ends the timer."""
+        if self._watch is not None:
+            self._watch.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Counts what belongs to a head that is not complete yet."""
+        if self._is_in_head:
+            if not self._head_bytes:
+                self._since_s = self.loop.time()
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._is_in_head and self._head_bytes > HEAD_BYTES:
+            self._refuse(HeadersTooLarge())
+
+    def on_headers_complete(self) -> None:
+        """Refuses a head that came in one piece and is too large all the same."""
+        if self._head_bytes > HEAD_BYTES:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > HEAD_BYTES:
+                self._refusal = HeadersTooLarge()
+                raise ValueError("the head is too large")  # the parser stops, and send_400_response says why
+        self._is_in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The next byte begins the next head."""
+        self._is_in_head = True
+        self._head_bytes = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is not HTTP is told so in a bare answer; a head that is refused, by name."""
+        if self._refusal is not None:
+            self._refuse(self._refusal)
+        else:
+            self._close_with(400, [], b"")
+
+    def _refuse(self, error: FeedbackError) -> None:
+        self._close_with(*problem(error, str(new_id())))
+
+    def _close_with(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        told = [*headers, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+        line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+        self.transport.write(line + b"".join(b"%s: %s\r\n" % pair for pair in told) + b"\r\n" + body)
+        self.transport.close()
+
+    def _look(self) -> None:
+        """Lets go of who is overdue, and comes again when the next may be."""
+        if self._is_in_head:
+            limit_s, is_awaited = HEAD_TIMEOUT_S, self._head_bytes > 0 or self.cycle is None
+        else:
+            limit_s, is_awaited = BODY_TIMEOUT_S, self.cycle.response_complete
+        left_s = self._since_s + limit_s - self.loop.time() if is_awaited else HEAD_TIMEOUT_S
+        if left_s > 0:
+            self._watch = self.loop.call_later(left_s, self._look)
+        elif self._is_in_head and self._head_bytes:
+            self._refuse(RequestTimeout())
+        else:
+            self.transport.close()
