@@ -8,7 +8,8 @@ from typing import Any
 from feedback_ingest.errors import Overloaded
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-ENDED = "feedback.body_ended"
+ARRIVED = "feedback.body_arrived"
+"""In a scope: the whole body is here, so nobody waits for it, nor holds it longer than its request."""
 DRAIN_BYTES = 16 * 1024 * 1024
 DRAIN_S = 1.0
 
@@ -29,7 +30,7 @@ class Buffered:
             nonlocal own
             message = await receive()
             if not message.get("more_body"):
-                scope[ENDED] = True
+                scope[ARRIVED] = True
             size = len(message.get("body", b""))
             own += size
             self.held += size
@@ -48,8 +49,8 @@ async def drain(scope: dict[str, Any], receive: Receive) -> None:
     left = DRAIN_BYTES
     with suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_S):
-            while left > 0 and ENDED not in scope:
+            while left > 0 and ARRIVED not in scope:
                 message = await receive()
                 left -= len(message.get("body", b""))
                 if not message.get("more_body"):
-                    scope[ENDED] = True
+                    scope[ARRIVED] = True

@@ -7,12 +7,15 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.buffered import ARRIVED
 from api.receiver.problems import problem
 from feedback_ingest.clock import new_id
 from feedback_ingest.errors import FeedbackError, HeadersTooLarge, RequestTimeout
 
 HEAD_TIMEOUT_S = 10.0
 """From the connection, or from the first byte of a request, to the end of its head."""
+IDLE_TIMEOUT_S = 30.0
+"""Between two requests of a connection."""
 BODY_TIMEOUT_S = 60.0
 """For a body whose request is answered already; who still reads one has a shorter deadline."""
 HEAD_BYTES = 65_536
@@ -67,7 +70,18 @@ class GuardedHttp(HttpToolsProtocol):
         """The next byte begins the next head."""
         self._is_in_head = True
         self._head_bytes = 0
+        self.scope[ARRIVED] = True  # type: ignore[typeddict-unknown-key]
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, but that the one timer of the connection looks at idle ones too."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self._since_s = self.loop.time()
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP is told so in a bare answer; a head that is refused, by name."""
@@ -89,14 +103,19 @@ class GuardedHttp(HttpToolsProtocol):
 
     def _look(self) -> None:
         """Lets go of who is overdue, and comes again when the next may be."""
-        if self._is_in_head:
-            limit_s, is_awaited = HEAD_TIMEOUT_S, self._head_bytes > 0 or self.cycle is None
-        else:
-            limit_s, is_awaited = BODY_TIMEOUT_S, self.cycle.response_complete
-        left_s = self._since_s + limit_s - self.loop.time() if is_awaited else HEAD_TIMEOUT_S
+        limit_s = self._limit_s()
+        left_s = HEAD_TIMEOUT_S if limit_s is None else self._since_s + limit_s - self.loop.time()
         if left_s > 0:
             self._watch = self.loop.call_later(left_s, self._look)
         elif self._is_in_head and self._head_bytes:
             self._refuse(RequestTimeout())
         else:
             self.transport.close()
+
+    def _limit_s(self) -> float | None:
+        """How long what the connection waits for may take; None while it is the application's turn."""
+        if self._is_in_head and (self._head_bytes or self.cycle is None):
+            return HEAD_TIMEOUT_S
+        if not self.cycle.response_complete:
+            return None
+        return IDLE_TIMEOUT_S if self._is_in_head else BODY_TIMEOUT_S

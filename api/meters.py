@@ -39,9 +39,20 @@ OVERFLOWED = Gauge(
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def count(kind: str, outcome: str) -> None:
-    """One event ended: accepted, duplicate, or the code of its refusal."""
-    _counter(kind, outcome).inc()
+def count(kind: str, outcome: str, number: int = 1) -> None:
+    """So many events ended alike: accepted, duplicate, or the code of their refusal."""
+    _counter(kind, outcome).inc(number)
+
+
+def answered(status: int, seconds: float) -> None:
+    """One request to the door was answered."""
+    _requests(status).inc()
+    DURABLE.observe(seconds)
+
+
+@cache
+def _requests(status: int) -> Counter:
+    return REQUESTS.labels(str(status))
 
 
 @cache

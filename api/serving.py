@@ -20,7 +20,6 @@ from feedback_ingest.transport import Tls
 
 GRACE_S = 9
 """For answering what was taken before SIGTERM; a request waits no longer than 8 s for its commit."""
-IDLE_S = 30
 LOOK_S = 1
 
 
@@ -42,7 +41,6 @@ def serve(target: str, host: str, port: int, tls: Tls | None = None, workers: in
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=GRACE_S,
         timeout_notify=LOOK_S,
         callback_notify=partial(end_with, os.getpid()),

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.browsers import cors, cors_of_stranger, origin_of, refuse_other_origin
+from api.browsers import STRANGERS, cors, cors_of_stranger, origin_of, refuse_other_origin
 from feedback_ingest.clock import monotonic_s
 from feedback_ingest.errors import QuotaExceeded, StorageUnavailable
 from feedback_ingest.quotas import Quotas
@@ -110,4 +110,6 @@ def encoded(told: dict[str, str]) -> Headers:
 
 def told_beside(scope: dict[str, Any], status: int) -> Headers:
     """What an answer tells beside its body: of the limits of the key, or to a page whose key is not known."""
-    return scope["visit"].headers() if "visit" in scope else encoded(cors_of_stranger(scope, status))
+    if "visit" in scope:
+        return scope["visit"].headers()
+    return encoded(cors_of_stranger(scope, status)) if status in STRANGERS else []

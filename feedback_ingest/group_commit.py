@@ -100,7 +100,7 @@ class GroupCommit:
         if not self.is_up:
             raise StorageUnavailable()
         events, bytes_, age_s = self._limits
-        size = sum(len(item.body) for item in items) + sum(len(item.body) for item in held)
+        size = sum([len(item.body) for item in items]) + sum([len(item.body) for item in held])
         late = self._waiting and self._clock() - self._waiting[0].since > age_s
         if late or self._pending[0] + len(items) > events or self._pending[1] + size > bytes_:
             self.counts["overloaded"] += 1
@@ -108,12 +108,11 @@ class GroupCommit:
         entry = Entry(items, held, asyncio.get_running_loop().create_future(), self._clock(), size, whole)
         self._pending[0] += len(items)
         self._pending[1] += size
-        entry.done.add_done_callback(_look)
         self._waiting.append(entry)
         self._open += 1
         self._idle.clear()
         self._arrived.set()
-        return await asyncio.shield(entry.done)
+        return await entry.done
 
     async def run(self) -> None:
         """Commits groups until cancelled; call `drain` first for a graceful end."""
@@ -231,7 +230,7 @@ class GroupCommit:
         if not items:
             return []
         rows = await self._connection.fetch(STATEMENT, *map(list, zip(*items, strict=True)))
-        return [Appended(row["log_offset"], row["status"]) for row in rows]
+        return [Appended(log_offset, status) for _, log_offset, status in rows]
 
     async def _reconnect(self) -> None:
         """Tries until the database is there and safe to write to; meanwhile whoever waits is told 503."""
@@ -263,8 +262,3 @@ class GroupCommit:
         if row["fsync"] != "on" or row["pages"] != "on" or row["standby"]:
             await self.close()
             raise asyncpg.InterfaceError("the server does not keep what it commits")
-
-
-def _look(done: asyncio.Future[list[Outcome]]) -> None:
-    """A client that hung up leaves nobody to read the outcome; that is no error of the loop."""
-    _ = done.cancelled() or done.exception()

@@ -3,7 +3,7 @@
 HTTP, gRPC and the import speak their protocols and call `Intake.take`; nothing else writes a client's events.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
@@ -60,13 +60,13 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """`first_received_at` tells for offsets when their events were first received; `count` counts each verdict once."""
+    """`first_received_at` tells for offsets when their events were first received; `count` is told of each kind how many events ended how."""
 
     receiver: Receiver
     commits: GroupCommit
     max_event_bytes: int
     first_received_at: Callable[[list[int]], Awaitable[dict[int, datetime]]]
-    count: Callable[[str, str], None]
+    count: Callable[[str, str, int], None]
 
     async def take(
         self,
@@ -90,36 +90,51 @@ class Intake:
         named = zip(events, names or repeat(None, len(events)), strict=True)
         looked = [self.look(kind, raw, sender, now, name) for raw, name in named]
         items = [found for found in looked if isinstance(found, Item)]
-        held = self._to_hold(kind, events, looked, sender, now)
         whole = (atomic or idempotency_key is not None) and len(events) > 1
-        if any(isinstance(found, IdempotencyKeyReused) for found in looked) or (atomic and len(items) < len(events)):
-            outcomes: Iterator[Outcome] = iter([withdrawn()] * len(items))
-            await self._hold(held)
+        if len(items) == len(looked):
+            outcomes = await self.commits.submit(items, (), whole)
         else:
-            outcomes = iter(await self.commits.submit(items, held, whole) if items or held else ())
+            outcomes = await self._submit_some(kind, events, looked, items, sender, now, atomic, whole)
+        given = iter(outcomes)
         verdicts = [
-            self._verdict(kind, found, next(outcomes), now) if isinstance(found, Item) else Verdict(None, found)
+            self._verdict(kind, found, next(given), now) if isinstance(found, Item) else Verdict(None, found)
             for found in looked
         ]
         await self._hold_unstorable(kind, events, verdicts, sender, now)
-        for verdict in verdicts:
-            self.count(kind.name, verdict.error.code if verdict.error else verdict.status)
+        ended = [verdict.error.code if verdict.error else verdict.status for verdict in verdicts]
+        for outcome in set(ended):
+            self.count(kind.name, outcome, ended.count(outcome))
         if idempotency_key is not None:
             _refuse_reused(looked, verdicts)
-        return await self._with_first_receipts(verdicts)
+        return await self._with_first_receipts(verdicts) if "duplicate" in ended else verdicts
+
+    async def _submit_some(
+        self,
+        kind: Kind,
+        events: Sequence[bytes],
+        looked: Sequence[Item | FeedbackError],
+        items: Sequence[Item],
+        sender: Sender,
+        now: datetime,
+        atomic: bool,
+        whole: bool,
+    ) -> Sequence[Outcome]:
+        """Where some are refused: those are held, and the others stored unless that is no use without them."""
+        held = self._to_hold(kind, events, looked, sender, now)
+        if atomic or any(isinstance(found, IdempotencyKeyReused) for found in looked):
+            if held:
+                await self.commits.submit((), held)
+            return [withdrawn()] * len(items)
+        return await self.commits.submit(items, held, whole) if items or held else ()
 
     def _to_hold(
-        self, kind: Kind, events: Sequence[bytes], looked: list[Item | FeedbackError], sender: Sender, now: datetime
+        self, kind: Kind, events: Sequence[bytes], looked: Sequence[Item | FeedbackError], sender: Sender, now: datetime
     ) -> list[Held]:
         return [
             _held(kind, raw, sender, now, found)
             for raw, found in zip(events, looked, strict=True)
             if isinstance(found, ValidationFailed)
         ]
-
-    async def _hold(self, held: list[Held]) -> None:
-        if held:
-            await self.commits.submit((), held)
 
     def look(
         self, kind: Kind, raw: bytes, sender: Sender, now: datetime, name: str | None = None
@@ -152,13 +167,12 @@ class Intake:
             for raw, verdict in zip(events, verdicts, strict=True)
             if isinstance(verdict.error, Unstorable)
         ]
-        await self._hold(late)
+        if late:
+            await self.commits.submit((), late)
 
     async def _with_first_receipts(self, verdicts: list[Verdict]) -> list[Verdict]:
         """A duplicate is answered with the time of its first receipt, as the first answer was."""
         known = [v.appended.log_offset for v in verdicts if v.appended is not None and v.appended.status == "duplicate"]
-        if not known:
-            return verdicts
         times = await self.first_received_at(known)
         return [
             Verdict(v.id, None, v.appended, times.get(v.appended.log_offset, v.received_at))

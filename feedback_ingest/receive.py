@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
+import orjson
 from msgspec import UNSET
 
 from feedback_ingest.bounds import is_bounded
@@ -16,7 +17,7 @@ from feedback_ingest.errors import Fault, Forbidden, IdempotencyKeyReused, Valid
 from feedback_ingest.feedback_types import FeedbackValue, collect
 from feedback_ingest.log import Item
 from feedback_ingest.names import canonical_uuid, is_visible, parse_time
-from feedback_ingest.strict_json import is_flat, parse, refuse_duplicate_names, walk
+from feedback_ingest.strict_json import parse, refuse_duplicate_names, walk, walk_members
 
 MAX_FUTURE = timedelta(hours=24)
 MAX_PAST = timedelta(days=400)
@@ -73,12 +74,12 @@ class Receiver:
 
     def feedback(self, raw: bytes, sender: Sender, now: datetime, name: str | None = None) -> Item:
         """A feedback event as an item, called `name` where the sender named it apart; raises a Refused error."""
-        event, once, flat = _read(raw)
-        # What the shapes type they also bound, so on flat text only the free parts are left to walk.
-        refuse(walk(event) if not flat else [])
+        event, once = _read(raw)
         envelope = typed(event, Feedback)
         value = self._value(envelope)
-        faults = _free_faults(event, type(value)) if flat else []
+        # What the shapes type they also bound, save for U+0000, which only an escape can write.
+        free = FREE_FIELDS if is_bounded(type(value)) else FREE_FIELDS_AND_VALUE
+        faults = walk(event) if b"\\" in raw else walk_members(event, free)
         faults += _visibility(event)
         faults += _pointed("/feedback_value", value.faults())
         feedback_id, renamed = self._named(event, envelope, name, faults)
@@ -96,7 +97,7 @@ class Receiver:
 
     def inference(self, raw: bytes, sender: Sender, now: datetime) -> Item:
         """An inference record as an item; raises one of the Refused errors."""
-        record, text, _ = _read(raw)
+        record, text = _read(raw)
         refuse(walk(record))
         envelope = typed(record, Inference)
         faults = _visibility(record)
@@ -161,29 +162,21 @@ class Receiver:
         return {**body, "user_context": {**context, "user_id": self.pepper.pseudonym(sender.project_id, known.user_id)}}
 
 
-def _read(raw: bytes) -> tuple[Any, bytes, bool]:
-    """The value, its canonical text, and whether it is flat; raises MalformedJson or TooDeep."""
+def _read(raw: bytes) -> tuple[Any, bytes]:
+    """The value and its canonical text; raises MalformedJson or TooDeep."""
     value = parse(raw)
-    flat = is_flat(raw)
-    if not flat:
-        walk(value)  # TooDeep, before the writer meets its own limit
-    once = canonical_json(value)
+    try:
+        once = canonical_json(value)
+    except orjson.JSONEncodeError:
+        walk(value)  # the writer has met its own limit, which lies beyond ours
+        raise
     refuse_duplicate_names(raw, once)
-    return value, once, flat
+    return value, once
 
 
 FREE_FIELDS = ("user_context", "metadata", "tags")
-
-
-def _free_faults(event: dict[str, Any], shape: type[FeedbackValue]) -> list[Fault]:
-    """Faults in the parts that may hold any JSON; everything else the shapes have bounded."""
-    faults: list[Fault] = []
-    for name in FREE_FIELDS:
-        if name in event:
-            faults += walk(event[name], (None, name))
-    if not is_bounded(shape):
-        faults += walk(event["feedback_value"], (None, "feedback_value"))
-    return faults
+"""The parts of an event that may hold any JSON."""
+FREE_FIELDS_AND_VALUE = (*FREE_FIELDS, "feedback_value")
 
 
 def refuse(faults: list[Fault]) -> None:
@@ -197,12 +190,14 @@ def typed(event: Any, shape: type[AnyShape]) -> AnyShape:
     try:
         return msgspec.convert(event, shape)
     except msgspec.ValidationError:
+        walk(event)  # what is too deep is told so, whatever else is wrong with it
         raise ValidationFailed(faults=tuple(shape_faults(event, shape))) from None
 
 
 def _visibility(event: dict[str, Any]) -> list[Fault]:
-    names = (name for name in VISIBLE_FIELDS if name in event)
-    return [Fault(f"/{name}", "not-visible") for name in names if not is_visible(event[name])]
+    return [
+        Fault(f"/{name}", "not-visible") for name in VISIBLE_FIELDS if name in event and not is_visible(event[name])
+    ]
 
 
 def _pointed(parent: str, faults: tuple[Fault, ...]) -> list[Fault]:

@@ -31,36 +31,35 @@ def names_written(raw: bytes) -> int:
     return b"".join(raw.split(b'"')[::2]).count(b":")
 
 
-def _pairs(raw: bytes) -> int:
-    return raw.count(b'":')
-
-
-def _is_plain(raw: bytes) -> bool:
-    """Whether there is neither an escape nor a space before a colon."""
-    return not (b"\\" in raw or b" :" in raw or b"\n:" in raw or b"\r:" in raw or b"\t:" in raw)
+def _colons(raw: bytes) -> int:
+    return raw.count(b":")
 
 
 def refuse_duplicate_names(raw: bytes, once: bytes) -> None:
     """Raises MalformedJson unless `raw` writes as many names as `once`, which is its value written anew."""
-    # In plain text every name is followed by `":`; a text that begins with a colon counts too, and stands in both.
-    count = _pairs if _is_plain(raw) else names_written
+    # A name that is gone took its colon along, and no colon comes anew but from an escape.
+    count = names_written if b"\\" in raw and b"\\u" in raw else _colons
     if count(raw) != count(once):
         raise MalformedJson("The body writes a name twice in one object; send each name once.")
 
 
-def is_flat(raw: bytes) -> bool:
-    """Whether `raw` opens so few containers that it cannot be too deep, and has no escape, so no U+0000 either."""
-    return b"\\" not in raw and raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH
-
-
-def walk(value: Any, parent: Any = None) -> list[Fault]:
+def walk(value: Any) -> list[Fault]:
     """Looks at every value once: depth, count, numbers, text, names; at most 20 faults; raises TooDeep.
 
-    The depth counts containers from `value` itself, which is level 1; `parent` is its path, as `pointer` takes it.
+    The depth counts containers from `value` itself, which is level 1.
     """
+    return _walk([(value, None, 1)])
+
+
+def walk_members(value: dict[str, Any], names: Iterable[str]) -> list[Fault]:
+    """The same of the members `names` of `value`, where it has them."""
+    return _walk([(value[name], (None, name), 2) for name in names if name in value])
+
+
+def _walk(stack: list[tuple[Any, Any, int]]) -> list[Fault]:
+    """Takes containers with their paths, as `pointer` takes them, and their depths."""
     seen = 0
     faults: list[Fault] = []
-    stack: list[tuple[Any, Any, int]] = [(value, parent, 1)]
     while stack:
         container, path, depth = stack.pop()
         if depth > MAX_DEPTH and type(container) in (dict, list):

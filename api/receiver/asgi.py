@@ -65,8 +65,7 @@ async def serve(handler: Handler, receiving: Receiving, scope: Scope, receive: R
         status, headers, body = problem(FeedbackError(), request_id, scope["path"])
     if refused:  # only here: inside the except the error would hold what was read
         await drain(scope, receive)
-    meters.REQUESTS.labels(str(status)).inc()
-    meters.DURABLE.observe(monotonic_s() - began)
+    meters.answered(status, monotonic_s() - began)
     headers = [*headers, *told_beside(scope, status)]
     if overlong:
         headers = [*headers, (b"connection", b"close")]

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from api.buffered import ARRIVED
 from feedback_ingest.errors import (
     MalformedCoding,
     MalformedJson,
@@ -22,7 +23,13 @@ NDJSON_TYPE = "application/x-ndjson"
 
 def header(scope: dict[str, Any], name: bytes) -> list[str]:
     """Every value of a header."""
-    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+    fields: dict[bytes, list[bytes]] | None = scope.get("fields")
+    if fields is None:
+        fields = scope["fields"] = {}
+        for key, value in scope["headers"]:
+            fields.setdefault(key, []).append(value)
+    found = fields.get(name)
+    return [value.decode("latin-1") for value in found] if found else []
 
 
 def bearer(scope: dict[str, Any]) -> str:
@@ -41,6 +48,8 @@ def media_type(scope: dict[str, Any], *allowed: str) -> str:
     values = header(scope, b"content-type")
     if len(values) != 1:
         raise UnsupportedMediaType()
+    if values[0] in allowed:
+        return values[0]
     kind, *parameters = (part.strip().lower() for part in values[0].split(";"))
     charset = [p for p in parameters if p and p.replace('"', "") not in ("charset=utf-8", "charset=utf8")]
     if kind not in allowed or charset:
@@ -51,7 +60,7 @@ def media_type(scope: dict[str, Any], *allowed: str) -> str:
 def is_gzip(scope: dict[str, Any]) -> bool:
     """Whether the one coding of the body is gzip; raises UnsupportedMediaType for any other or several."""
     values = [value.strip().lower() for value in header(scope, b"content-encoding")]
-    if values in ([], ["identity"], [""]):
+    if not values or values in (["identity"], [""]):
         return False
     if values != ["gzip"]:
         raise UnsupportedMediaType()
@@ -64,11 +73,14 @@ async def read_body(scope: dict[str, Any], receive: Receive, limit: int, deadlin
     length = header(scope, b"content-length")
     if length and length[0].isdigit() and int(length[0]) > limit:
         raise PayloadTooLarge()
-    try:
-        async with asyncio.timeout(deadline_s):
-            raw = await _read(receive, limit)
-    except TimeoutError:
-        raise RequestTimeout() from None
+    if ARRIVED in scope:
+        raw = await _read(receive, limit)
+    else:
+        try:
+            async with asyncio.timeout(deadline_s):
+                raw = await _read(receive, limit)
+        except TimeoutError:
+            raise RequestTimeout() from None
     return inflate(raw, limit) if gzipped else raw
 
 

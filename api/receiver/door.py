@@ -9,7 +9,7 @@ import msgspec
 import orjson
 
 from api import deprecated_schemas
-from api.buffered import Buffered
+from api.buffered import ARRIVED, Buffered
 from api.receiver.bodies import JSON_TYPE, NDJSON_TYPE, Receive, bearer, media_type, read_body
 from api.receiver.keyring import Keyring
 from api.receiver.options import idempotency_key, is_atomic, query
@@ -102,8 +102,11 @@ class Door:
         """The body, charged by its bytes where the key has a limit."""
         visit = scope.get("visit")
         limit = self.settings.max_body_bytes if visit is None else visit.max_body_bytes
-        with self.buffered.counting(scope, receive) as counted:
-            raw = await read_body(scope, counted, limit, self.settings.body_deadline_s)
+        if ARRIVED in scope:
+            raw = await read_body(scope, receive, limit, self.settings.body_deadline_s)
+        else:
+            with self.buffered.counting(scope, receive) as counted:
+                raw = await read_body(scope, counted, limit, self.settings.body_deadline_s)
         if visit is not None:
             visit.charge(bytes_=len(raw))
         return raw
