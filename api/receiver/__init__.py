@@ -10,6 +10,7 @@ from fastapi.responses import PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
 from api import browsers, meters, openapi
+from api.garbage import rare_collections
 from api.receiver.asgi import THIN, Handler, ThinRoute, serve
 from api.receiver.composition import receiving
 from api.receiver.problems import BY_STATUS, every_code, problem
@@ -32,7 +33,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with receiving(settings or get_settings()) as app.state.receiving:
-            yield
+            with rare_collections():
+                yield
 
     app = FastAPI(
         title="Feedback",

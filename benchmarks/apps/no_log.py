@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from api.garbage import rare_collections
 from api.receiver import create_app, thin
 from api.receiver.composition import receiving
 from feedback_ingest.group_commit import Item, Outcome
@@ -24,7 +25,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with receiving(get_settings()) as app.state.receiving:
         commits: Any = app.state.receiving.door.intake.commits
         commits.submit = forget
-        yield
+        with rare_collections():
+            yield
 
 
 framework = create_app()
