@@ -3,7 +3,7 @@
 import logging
 from asyncio import TimerHandle
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -70,7 +70,7 @@ class GuardedHttp(HttpToolsProtocol):
         """The next byte begins the next head."""
         self._is_in_head = True
         self._head_bytes = 0
-        self.scope[ARRIVED] = True  # type: ignore[typeddict-unknown-key]
+        cast(dict[str, Any], self.scope)[ARRIVED] = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

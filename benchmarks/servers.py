@@ -1,4 +1,4 @@
-"""Servers to measure: each application on granian as in production, on one database, one at a time."""
+"""Servers to measure: each application on the server and settings of production, on one database, one at a time."""
 
 import os
 import socket

@@ -33,7 +33,7 @@ def settings() -> str:
 
 def problems() -> str:
     """The closed set of error codes."""
-    from api.receiver.problems import every_code
+    from feedback_ingest.errors import every_code
 
     rows = []
     for code, (status, retryable, meaning) in sorted(every_code().items(), key=lambda item: (item[1][0], item[0])):

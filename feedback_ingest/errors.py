@@ -206,3 +206,17 @@ class SchemaMismatch(SetupError):
 
 class DataDirMismatch(SetupError):
     """The data directory was made by another version; migrate it or choose another with FEEDBACK_DATA_DIR."""
+
+
+def every_code() -> dict[str, tuple[int, bool, str]]:
+    """The closed table of codes on the wire: code → (status, retryable, what it means and the remedy)."""
+
+    def below(kind: type[FeedbackError]) -> list[type[FeedbackError]]:
+        return [kind, *(leaf for child in kind.__subclasses__() for leaf in below(child))]
+
+    told = (
+        kind
+        for kind in below(FeedbackError)
+        if kind.__module__ == __name__ and not issubclass(kind, SetupError) and kind is not Refused
+    )
+    return {kind.code: (kind.status, kind.retryable, (kind.__doc__ or "").strip()) for kind in told}

@@ -26,6 +26,7 @@ from feedback_ingest.log import APPEND, Appended, Item
 from feedback_ingest.whole_batches import append_whole, find_unstorable
 
 STATEMENT = APPEND.format(*(f"${n}" for n in range(1, 8)))
+FIRST_RECEIVED = "SELECT log_offset, received_at FROM staging.feedback_events WHERE log_offset = ANY($1::bigint[])"
 SESSION = {
     "application_name": "feedback receiver",
     "timezone": "UTC",
@@ -230,7 +231,9 @@ class GroupCommit:
         if not items:
             return []
         rows = await self._connection.fetch(STATEMENT, *map(list, zip(*items, strict=True)))
-        return [Appended(log_offset, status) for _, log_offset, status in rows]
+        known = [log_offset for _, log_offset, status in rows if status == "duplicate"]
+        first = dict(await self._connection.fetch(FIRST_RECEIVED, known)) if known else {}
+        return [Appended(log_offset, status, first.get(log_offset)) for _, log_offset, status in rows]
 
     async def _reconnect(self) -> None:
         """Tries until the database is there and safe to write to; meanwhile whoever waits is told 503."""

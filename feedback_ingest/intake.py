@@ -60,7 +60,10 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """`first_received_at` tells for offsets when their events were first received; `count` is told of each kind how many events ended how."""
+    """`first_received_at` tells for offsets when their events were first received, where the writer does not know.
+
+    `count` is told of each kind how many events ended how.
+    """
 
     receiver: Receiver
     commits: GroupCommit
@@ -92,7 +95,7 @@ class Intake:
         items = [found for found in looked if isinstance(found, Item)]
         whole = (atomic or idempotency_key is not None) and len(events) > 1
         if len(items) == len(looked):
-            outcomes = await self.commits.submit(items, (), whole)
+            outcomes: Sequence[Outcome] = await self.commits.submit(items, (), whole)
         else:
             outcomes = await self._submit_some(kind, events, looked, items, sender, now, atomic, whole)
         given = iter(outcomes)
@@ -122,8 +125,7 @@ class Intake:
         """Where some are refused: those are held, and the others stored unless that is no use without them."""
         held = self._to_hold(kind, events, looked, sender, now)
         if atomic or any(isinstance(found, IdempotencyKeyReused) for found in looked):
-            if held:
-                await self.commits.submit((), held)
+            await self._hold(held)
             return [withdrawn()] * len(items)
         return await self.commits.submit(items, held, whole) if items or held else ()
 
@@ -135,6 +137,10 @@ class Intake:
             for raw, found in zip(events, looked, strict=True)
             if isinstance(found, ValidationFailed)
         ]
+
+    async def _hold(self, held: list[Held]) -> None:
+        if held:
+            await self.commits.submit((), held)
 
     def look(
         self, kind: Kind, raw: bytes, sender: Sender, now: datetime, name: str | None = None
@@ -156,7 +162,7 @@ class Intake:
             return Verdict(item.id, outcome)
         if outcome.status == "conflict":
             return Verdict(item.id, kind.conflict())
-        return Verdict(item.id, None, outcome, now)
+        return Verdict(item.id, None, outcome, now if outcome.status == "accepted" else outcome.received_at)
 
     async def _hold_unstorable(
         self, kind: Kind, events: Sequence[bytes], verdicts: list[Verdict], sender: Sender, now: datetime
@@ -167,17 +173,14 @@ class Intake:
             for raw, verdict in zip(events, verdicts, strict=True)
             if isinstance(verdict.error, Unstorable)
         ]
-        if late:
-            await self.commits.submit((), late)
+        await self._hold(late)
 
     async def _with_first_receipts(self, verdicts: list[Verdict]) -> list[Verdict]:
         """A duplicate is answered with the time of its first receipt, as the first answer was."""
-        known = [v.appended.log_offset for v in verdicts if v.appended is not None and v.appended.status == "duplicate"]
-        times = await self.first_received_at(known)
+        unknown = [v.appended.log_offset for v in verdicts if v.appended is not None and v.received_at is None]
+        times = await self.first_received_at(unknown) if unknown else {}
         return [
-            Verdict(v.id, None, v.appended, times.get(v.appended.log_offset, v.received_at))
-            if v.appended is not None and v.appended.status == "duplicate"
-            else v
+            v._replace(received_at=times.get(v.appended.log_offset)) if v.appended and v.received_at is None else v
             for v in verdicts
         ]
 

@@ -49,10 +49,14 @@ class Item(NamedTuple):
 
 
 class Appended(NamedTuple):
-    """What became of one fact: its place in the log, and whether it was new, known, or known with other content."""
+    """What became of one fact: its place in the log, and whether it was new, known, or known with other content.
+
+    `received_at` is when a known one was first received, where the writer has looked.
+    """
 
     log_offset: int
     status: Status
+    received_at: datetime | None = None
 
 
 class LogRow(NamedTuple):

@@ -13,9 +13,16 @@ from api import browsers, meters, openapi
 from api.garbage import rare_collections
 from api.receiver.asgi import THIN, Handler, ThinRoute, serve
 from api.receiver.composition import receiving
-from api.receiver.problems import BY_STATUS, every_code, problem
+from api.receiver.problems import BY_STATUS, problem
 from feedback_ingest.clock import new_id
-from feedback_ingest.errors import Fault, FeedbackError, NotFound, StorageUnavailable, ValidationFailed
+from feedback_ingest.errors import (
+    Fault,
+    FeedbackError,
+    NotFound,
+    StorageUnavailable,
+    ValidationFailed,
+    every_code,
+)
 from feedback_ingest.settings import Settings, get_settings
 
 DESCRIPTION = "Feedback about a model's answers: a durable receipt or a named refusal for every event."

@@ -85,13 +85,9 @@ async def read_body(scope: dict[str, Any], receive: Receive, limit: int, deadlin
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        if len(message.get("body", b"")) > limit:
-            raise PayloadTooLarge()
-        return bytes(message.get("body", b""))
     chunks, size = [], 0
     while True:
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise MalformedJson("The body ended before it was complete; send it again.")
         chunk = message.get("body", b"")
@@ -101,7 +97,6 @@ async def _read(receive: Receive, limit: int) -> bytes:
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)
-        message = await receive()
 
 
 def inflate(raw: bytes, limit: int) -> bytes:

@@ -12,7 +12,6 @@ from feedback_ingest.errors import (
     MethodNotAllowed,
     NotFound,
     Refused,
-    SetupError,
     UriTooLong,
     ValidationFailed,
 )
@@ -31,20 +30,6 @@ EXTRA: dict[int, Headers] = {
     503: [(b"retry-after", b"1")],
 }
 BY_STATUS: dict[int, type[FeedbackError]] = {404: NotFound, 405: MethodNotAllowed, 414: UriTooLong}
-
-
-def every_code() -> dict[str, tuple[int, bool, str]]:
-    """The closed table of codes: code → (status, retryable, what it means and the remedy)."""
-
-    def below(kind: type[FeedbackError]) -> list[type[FeedbackError]]:
-        return [kind, *(leaf for child in kind.__subclasses__() for leaf in below(child))]
-
-    told = (
-        kind
-        for kind in below(FeedbackError)
-        if kind.__module__ == FeedbackError.__module__ and not issubclass(kind, SetupError) and kind is not Refused
-    )
-    return {kind.code: (kind.status, kind.retryable, (kind.__doc__ or "").strip()) for kind in told}
 
 
 def body_of(error: FeedbackError, request_id: str, instance: str = "") -> dict[str, Any]:

@@ -54,7 +54,7 @@ class OnceHeld(Intake):
     known: set[bytes]
 
     def _to_hold(
-        self, kind: Kind, events: Sequence[bytes], looked: list[Item | FeedbackError], sender: Sender, now: datetime
+        self, kind: Kind, events: Sequence[bytes], looked: Sequence[Item | FeedbackError], sender: Sender, now: datetime
     ) -> list[Held]:
         return self._new(Intake._to_hold(self, kind, events, looked, sender, now))
 

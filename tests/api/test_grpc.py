@@ -14,7 +14,7 @@ from sqlmodel import Session
 from api.grpc_door import feedback_pb2 as pb
 from api.grpc_door import generate
 from api.grpc_door.statuses import BY_STATUS
-from api.receiver.problems import every_code
+from feedback_ingest.errors import every_code
 from feedback_ingest.feedback_types import collect
 from tests.api.conftest import Client
 from tests.api.rpc import Rpc, event, raw, stored

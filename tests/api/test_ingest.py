@@ -224,7 +224,7 @@ def test_health_metrics_and_openapi(client: Client, key: str) -> None:
 
 def test_every_code_is_documented(client: Client) -> None:
     """The type of a problem leads to what it means and what to do."""
-    from api.receiver.problems import every_code
+    from feedback_ingest.errors import every_code
 
     for code, (status, retryable, _) in every_code().items():
         page = client.get(f"/problems/{code}").json()
