@@ -129,7 +129,7 @@ def call_at_signals(close: Callable[[], object]) -> None:
     """Calls `close` when the process is told to stop, before what the server does then.
 
     A server waits for open answers before it ends the lifespan, so a stream would wait for the server and the server
-    for the stream. A handler of the event loop (granian's) is called by the loop whatever stands here; one of Python's
+    for the stream. A handler of an event loop is called by the loop whatever stands here; one of Python's
     (uvicorn's) is called from here.
     """
     if threading.current_thread() is not threading.main_thread():

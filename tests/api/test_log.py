@@ -237,7 +237,7 @@ def test_a_place_that_is_none_is_named(client: Client, key: str, name: str, body
 
 
 def test_a_server_with_an_open_stream_ends_at_once(database: Database, key: str, tmp_path: Path) -> None:
-    """granian waits for open answers before it ends the app; after ten seconds it kills what was not yet drained."""
+    """A server waits for open answers before it ends the app; after ten seconds it kills what was not yet drained."""
     port = free_port()
     settings = {"FEEDBACK_DATABASE_URL": database.url, "FEEDBACK_DATA_DIR": str(tmp_path), "FEEDBACK_PEPPER": PEPPER}
     command = [sys.executable, "-m", "feedback_cli", "api", "--port", str(port)]
