@@ -4,8 +4,8 @@ from alembic import op
 
 from feedback_ingest.migrate import sql
 
-revision = "0011"
-down_revision = "0010"
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade() -> None:
