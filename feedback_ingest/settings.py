@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     stream_poll_ms: int = Field(100, gt=0, description="Longest wait of the stream between two looks at the log.")
     stream_pause_ms: int = Field(15, ge=0, description="Pause of the stream after a batch that was not full.")
     stream_batch: int = Field(2_000, gt=0, description="Events in one micro-batch of the stream.")
+    stream_memory_mib: int = Field(
+        1_024, ge=256, description="Memory of the stream; an event that would take it beyond becomes a dead letter."
+    )
     bucket_s: int = Field(10, gt=0, description="Seconds of event time in one bucket of the rolling metrics.")
     accuracy_floor: float = Field(
         0.80,

@@ -21,11 +21,13 @@ def stream(only: str | None = ONLY, rebuild: bool = REBUILD) -> None:
     from feedback_cli.supervision.interrupts import stop_on_signals
     from feedback_ingest.postgres import open_database
     from feedback_ingest.settings import get_settings
+    from feedback_loop.stream.limits import bound_memory
     from feedback_loop.stream.process import run
     from feedback_loop.stream.webhooks.deliverer import delivering
 
     stop = stop_on_signals()
     settings = get_settings()
+    bound_memory(settings.stream_memory_mib)
     if settings.rules_file is not None:
         apply(settings.rules_file, "default", as_json=False)
     database = open_database(settings)

@@ -24,6 +24,7 @@ from sqlmodel import Session
 from feedback_ingest import log
 from feedback_ingest.canonical import Pepper, load_pepper
 from feedback_ingest.clock import monotonic_s, utc_now
+from feedback_ingest.errors import SetupError
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
 from feedback_loop.stream import passages, positions
@@ -32,6 +33,7 @@ from feedback_loop.stream.dead_letters import bury, refuse_too_many
 from feedback_loop.stream.forgetting import forget
 from feedback_loop.stream.garbage import Sweeper, left_to_sweeper
 from feedback_loop.stream.groups import Turn, chosen, elsewhere, next_turn, together
+from feedback_loop.stream.limits import limited
 from feedback_loop.stream.reading import Reader
 
 logger = logging.getLogger("feedback.stream")
@@ -127,11 +129,13 @@ class Stream:
         with Session(self._engine) as session:
             batch.session = session
             cursor: Any = session.connection().connection.cursor()
-            for name, does in self._doing(turn, batch, cursor, now):
-                if apart:
+            if apart:
+                for name, does in self._doing(turn, batch, cursor, now):
                     _do_apart(name, does, batch, cursor, now)
-                else:
-                    does()
+            else:
+                with limited(len(events)):
+                    for _, does in self._doing(turn, batch, cursor, now):
+                        does()
             moving = {name: self._standings[name] for name in turn.names}
             moved = positions.advance(cursor, moving, batch.last_offset, now)
             passages.note(cursor, turn.names, batch.first_offset, batch.last_offset, utc_now())
@@ -158,7 +162,8 @@ def _do_apart(name: str, does: Callable[[], None], batch: Batch, cursor: Cursor[
     facts = len(batch.facts)
     cursor.execute("SAVEPOINT apart")
     try:
-        does()
+        with limited(1):
+            does()
     except Exception as error:
         if isinstance(error, AWAY) and not _state(error).startswith(TOO_LARGE):
             raise
@@ -206,6 +211,8 @@ def leading(database: Database, settings: Settings, names: Sequence[str] = (), a
     """
     names = names or chosen()
     with psycopg.connect(database.asyncpg_dsn, options=SESSION, connect_timeout=5) as connection:
+        if connection.info.parameter_status("in_hot_standby") == "on":
+            raise SetupError("the stream writes, and FEEDBACK_DATABASE_URL is a standby: give it the primary's address")
         if not positions.try_lease(connection, names):
             raise positions.Fenced()
         if anew:
