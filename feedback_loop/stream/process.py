@@ -211,8 +211,7 @@ def leading(database: Database, settings: Settings, names: Sequence[str] = (), a
     """
     names = names or chosen()
     with psycopg.connect(database.asyncpg_dsn, options=SESSION, connect_timeout=5) as connection:
-        if connection.info.parameter_status("in_hot_standby") == "on":
-            raise SetupError("the stream writes, and FEEDBACK_DATABASE_URL is a standby: give it the primary's address")
+        refuse_standby(connection)
         if not positions.try_lease(connection, names):
             raise positions.Fenced()
         if anew:
@@ -221,6 +220,12 @@ def leading(database: Database, settings: Settings, names: Sequence[str] = (), a
         reading = Reader(engine_on(connection), settings.stream_batch, database.engine)
         with left_to_sweeper(), reading as reader:
             yield Stream(connection, settings, load_pepper(settings), reader, names)
+
+
+def refuse_standby(connection: Connection[Any]) -> None:
+    """Raises SetupError where nothing can be written."""
+    if connection.info.parameter_status("in_hot_standby") == "on":
+        raise SetupError("the stream writes, and FEEDBACK_DATABASE_URL is a standby: give it the primary's address")
 
 
 def _follow(database: Database, stream: Stream, settings: Settings, stop: Flag) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from feedback_ingest.canonical import Pepper
-from feedback_ingest.log import head
+from feedback_ingest.log import CHANNEL, head
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
 from feedback_loop.stream import process
@@ -112,6 +112,8 @@ def following(database: Database, settings: Settings) -> Iterator[threading.Thre
         yield thread
     finally:
         stop.set()
+        with database.engine.begin() as connection:
+            connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
         thread.join(20)
 
 

@@ -46,10 +46,10 @@ def truth(name: str, about: str, label: Any, second: int = 0, **fields: Any) -> 
     return feedback(name, about, "ground_truth", {"label": label}, second, **fields)
 
 
-def append(database: Database, pepper: Pepper, *facts: Fact) -> None:
-    """Commits the facts in this order."""
+def append(database: Database, pepper: Pepper, *facts: Fact, at: datetime | None = None) -> None:
+    """Commits the facts in this order, received now or at the moment given."""
     with Session(database.engine) as session:
-        log.append(session, facts, utc_now(), pepper)
+        log.append(session, facts, at or utc_now(), pepper)
         session.commit()
 
 
@@ -86,15 +86,23 @@ def tables(database: Database) -> dict[str, list[Any]]:
         }
 
 
+def judged(database: Database) -> dict[datetime, int]:
+    """How many answers were judged in each bucket of event time, over all segments."""
+    query = "SELECT bucket_start, denominator FROM live_metrics WHERE metric = 'accuracy' AND segment = ''"
+    with Session(database.engine) as session:
+        return {start: int(count) for start, count in session.execute(text(query))}
+
+
 MOMENTS = ("occurred_at", "received_at", "bucket_start")
 """Times that the log tells; all others are of the clock on the wall when a row was written."""
 
 
 def kept(database: Database) -> dict[str, list[Any]]:
-    """All that the consumers keep, row for row; only when it was written is left out."""
+    """All that the consumers keep of the log, row for row; only when it was written is left out."""
     found = {}
+    names = {str(table.__tablename__) for consumer in collect().values() for table in consumer.tables}
     with Session(database.engine) as session:
-        for table in sorted({str(t.__tablename__) for consumer in collect().values() for t in consumer.tables}):
+        for table in sorted(names):
             columns = session.execute(COLUMNS, {"name": table, "moments": list(MOMENTS)}).scalar_one()
             rows = session.execute(text(f"SELECT {columns} FROM {table}"))
             found[table] = sorted((tuple(row) for row in rows), key=repr)

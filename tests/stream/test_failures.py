@@ -1,10 +1,5 @@
 """The stream when things go wrong: killed, doubled, poisoned; nothing counts twice, nothing is lost."""
 
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -22,7 +17,7 @@ from feedback_loop.stream import positions, process
 from feedback_loop.stream.consumers.rolling_metrics import RollingMetrics
 from feedback_loop.stream.consumers.training_queue import TrainingQueue
 from feedback_loop.stream.process import catch_up
-from tests.stream.events import NOON, append, pairs, position, recount, tables, truth, wait_for_position, wipe
+from tests.stream.events import NOON, append, pairs, position, recount, tables, truth, wipe
 
 
 @pytest.fixture
@@ -159,22 +154,3 @@ def test_a_broken_program_stops_instead_of_burying_all(
     with pytest.raises(Poisoned):
         catch_up(empty, settings)
     assert position(empty) == 11
-
-
-def test_killed_again_and_again_it_counts_everything_once(
-    empty: Database, settings: Settings, pepper: Pepper, tmp_path: Path
-) -> None:
-    """kill -9 under load, several times: the rolling numbers equal a recount from the log, to the last digit."""
-    environment = os.environ | {"FEEDBACK_DATABASE_URL": empty.url, "FEEDBACK_PEPPER": str(settings.pepper)}
-    environment |= {"FEEDBACK_DATA_DIR": str(tmp_path), "FEEDBACK_STREAM_BATCH": "50"}
-    command = [sys.executable, "-m", "feedback_cli", "stream"]
-    for round_ in range(4):
-        with subprocess.Popen(command, env=environment) as stream:
-            append(empty, pepper, *pairs(round_ * 300, 300))
-            wait_for_position(empty, round_ * 600 + 100)
-            stream.send_signal(signal.SIGKILL)
-
-    catch_up(empty, settings)
-
-    assert position(empty) >= 2400
-    assert tables(empty)["live_metrics"] == recount(empty, settings.bucket_s)

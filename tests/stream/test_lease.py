@@ -17,6 +17,7 @@ from feedback_ingest.clock import monotonic_s
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
 from feedback_loop.stream import positions, process
+from feedback_loop.stream.groups import group_of
 from feedback_loop.stream.rebuild import rebuild
 from feedback_loop.stream.status import StreamStatus, status
 from tests.stream.events import append, pairs, recount, tables, wait_for_position, wipe
@@ -65,6 +66,22 @@ def test_only_the_newest_holder_commits(empty: Database, settings: Settings, pep
             zombie.step()
 
     assert tables(empty)["live_metrics"] == recount(empty, settings.bucket_s)
+
+
+def test_a_holder_without_a_fence_would_count_twice(
+    empty: Database, settings: Settings, pepper: Pepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted bug: a place that anybody may move, whatever the epoch and wherever it stands."""
+    fence = "AND p.epoch = k.epoch AND p.log_offset = %s"
+    assert fence in positions.ADVANCE
+    monkeypatch.setattr(positions, "ADVANCE", positions.ADVANCE.replace(fence, "AND %s >= 0"))
+    append(empty, pepper, *[fact for fact in pairs(0, 10) if fact.kind == "inference"])
+    with psycopg.connect(empty.asyncpg_dsn) as old, psycopg.connect(empty.asyncpg_dsn) as new:
+        zombie = process.Stream(old, settings, pepper, names=group_of("rolling_metrics"))
+        for stream in (process.Stream(new, settings, pepper), zombie):
+            stream.step()
+
+    assert tables(empty)["live_metrics"] != recount(empty, settings.bucket_s)
 
 
 def test_one_name_works_in_one_process(empty: Database, settings: Settings, pepper: Pepper) -> None:

@@ -1,7 +1,7 @@
 """Bugs of the stream, each of which a failure test must find: the docstring says what is wrong with it."""
 
-import time
 from contextlib import contextmanager
+from threading import Event
 from types import ModuleType
 from typing import Any
 
@@ -70,7 +70,7 @@ def _slow(module: ModuleType, argument: str) -> None:
     honest = module.RollingMetrics.apply
 
     def apply(self: Any, batch: Any, cursor: Any, now: Any) -> None:
-        time.sleep(len(batch.events) * float(argument))
+        Event().wait(len(batch.events) * float(argument))
         honest(self, batch, cursor, now)
 
     module.RollingMetrics.apply = apply
