@@ -16,6 +16,7 @@ from api import (
     quarantine,
     reads,
     rules,
+    training_queue,
     wakeups,
     webhooks,
 )
@@ -27,6 +28,7 @@ ROOMS = (
     wakeups,
     log,
     consumers,
+    training_queue,
     contract,
     dry_run,
     latency,

@@ -53,6 +53,11 @@ class Wakeups:
             await asyncio.sleep(PAUSE_S)  # for whoever asks in a loop: others have a turn, and end it
         return self.head
 
+    async def pause(self, for_s: float) -> None:
+        """Waits so long, or less at the server's end."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.closing.wait(), for_s)
+
     def has_room(self, most: int) -> bool:
         """Whether one more answer may wait, of `most` in this process; none may when the server stops."""
         return self._waiting < most and not self.closing.is_set()

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from feedback_assets.lake import DAY_COLUMN
 from feedback_loop.learning.attribution import attributed
-from feedback_loop.learning.metrics import metrics_table
+from feedback_loop.learning.metrics import Registered, metrics_table
+from feedback_loop.learning.segments import admitted
 
 if TYPE_CHECKING:
     import ibis
@@ -26,12 +27,24 @@ def attributed_days(
     return attributed(validated.select(FEEDBACK_SCHEMA.names), known, undoing).order_by("log_offset")
 
 
-def metrics_days(enriched: "ibis.Table", inferences: "ibis.Table", days: Sequence[str], bucket_s: int) -> "ibis.Table":
-    """Metrics by the day their rows were received, in a column of its own; summed over days they are the whole."""
+def metrics_days(
+    enriched: "ibis.Table",
+    feedback: "ibis.Table",
+    inferences: "ibis.Table",
+    days: Sequence[str],
+    bucket_s: int,
+    registered: Sequence[Registered] = (),
+) -> "ibis.Table":
+    """Metrics by the day their rows were received, in a column of its own; summed over days they are the whole.
+
+    The tables are those of all days: what several feedback of one inference make together belongs to the inference's
+    day, and which segments there are is told by the whole log (`feedback`, set aside or not, and `inferences`).
+    """
     import ibis
 
-    parts = []
-    for day in days:
-        of_day = [table.filter(table.received_at.date() == ibis.date(day)) for table in (enriched, inferences)]
-        parts.append(metrics_table(of_day[0], of_day[1], bucket_s).mutate({DAY_COLUMN: ibis.date(day)}))
-    return ibis.union(*parts).order_by("project_id", "model_name", "model_version", "metric", "bucket_start")
+    known = admitted(feedback, inferences)
+    told, asked = (table.mutate({DAY_COLUMN: table.received_at.date()}) for table in (enriched, inferences))
+    table = metrics_table(told, asked, known, bucket_s, registered, by=(DAY_COLUMN,))
+    table = table.filter(table[DAY_COLUMN].isin([ibis.date(day) for day in days]))
+    keys = ("project_id", "model_name", "model_version", "metric", "segment", "bucket_start")
+    return table.select(*(name for name in table.columns if name != DAY_COLUMN), DAY_COLUMN).order_by(keys)

@@ -14,6 +14,7 @@ from feedback_ingest.tables import EventKey, FeedbackEvent, Project
 
 ALERT_RAISED = "alert_raised"
 DATASET_COMPILED = "dataset_compiled"
+METRIC_REGISTERED = "metric_registered"
 MODEL_PROMOTED = "model_promoted"
 MODEL_REFUSED = "model_refused"
 MODEL_TRAINED = "model_trained"

@@ -7,6 +7,7 @@ out anew from the live tables, read in one snapshot.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from sqlmodel import Session
 
 from feedback_assets.lake import engine
 from feedback_ingest.clock import monotonic_s
-from feedback_loop.learning.metrics import metrics_table
+from feedback_loop.learning.metrics import Registered, metrics_table
 from feedback_loop.stream.status import StreamStatus, status
 
 if TYPE_CHECKING:
@@ -30,7 +31,19 @@ NEWEST_ROWS = 20_000
 
 LOOK_EVERY_S = 0.1
 JUDGEMENT = ("state", "model_name", "model_version", "inference_offset", "correct", "is_undone")
-BUCKET = ("project_id", "model_name", "model_version", "metric", "bucket_start")
+BUCKET = ("project_id", "model_name", "model_version", "metric", "segment", "bucket_start")
+INFERENCE = (
+    "project_id",
+    "inference_request_id",
+    "log_offset",
+    "model_name",
+    "model_version",
+    "occurred_at",
+    "segments",
+    "output_ids",
+    "output_versions",
+)
+"""What metrics read of an inference."""
 
 FOLDED = """
 SELECT DISTINCT ON (project_id, feedback_id) feedback_offset AS log_offset, after ->> 'state' AS state,
@@ -45,17 +58,26 @@ SINCE = """
 SELECT to_timestamp(floor(extract(epoch FROM min(occurred_at)) / :bucket_s) * :bucket_s) AS bucket
 FROM (SELECT occurred_at FROM live_feedback ORDER BY occurred_at DESC LIMIT :newest) newest
 """
+# What fell into the newest buckets by its own time, or by that of the inference it is about.
 LIVE_FEEDBACK = """
 SELECT row, project_id, model_name, model_version, state, correct, reward, is_undone, occurred_at, received_at
-FROM live_feedback WHERE occurred_at >= :since
+FROM live_feedback f
+WHERE occurred_at >= :since OR EXISTS (
+    SELECT FROM live_inferences i WHERE i.project_id = f.project_id
+       AND i.inference_request_id = f.inference_request_id AND i.occurred_at >= :since)
 """
 LIVE_INFERENCES = """
-SELECT project_id, model_name, model_version, occurred_at FROM live_inferences WHERE occurred_at >= :since
+SELECT answer FROM live_inferences i
+WHERE occurred_at >= :since OR EXISTS (
+    SELECT FROM live_feedback f WHERE f.project_id = i.project_id
+       AND f.inference_request_id = i.inference_request_id AND f.occurred_at >= :since)
 """
 LIVE_METRICS = """
-SELECT project_id, model_name, model_version, metric, bucket_start, numerator, denominator
+SELECT project_id, model_name, model_version, metric, segment, bucket_start, numerator, denominator, squares
 FROM live_metrics WHERE bucket_start >= :since
 """
+LIVE_SEGMENTS = "SELECT project_id, name, value FROM live_segments"
+LIVE_REGISTRATIONS = "SELECT project_id, metric, kind, log_offset FROM live_registrations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +125,7 @@ def reconcile_attribution(engine: Engine, rows: "ibis.Table", upto_offset: int) 
 
 def reconcile_metrics(engine: Engine, bucket_s: int) -> Reconciled:
     """The live metrics against those of the live feedback and inferences, in the newest buckets."""
-    from feedback_loop.learning.schemas import INFERENCE_SCHEMA, METRICS_SCHEMA
+    from feedback_loop.learning.schemas import METRICS_SCHEMA
 
     snapshot = engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     with snapshot as connection:
@@ -112,10 +134,22 @@ def reconcile_metrics(engine: Engine, bucket_s: int) -> Reconciled:
         if since["since"] is None:
             return Reconciled(0, 0, [], "no live feedback to compare")
         live = _fetched(connection, LIVE_METRICS, since, METRICS_SCHEMA)
-        feedback = _live_feedback(connection, since)
-        named = [INFERENCE_SCHEMA.field(name) for name in ("project_id", "model_name", "model_version", "occurred_at")]
-        inferences = _fetched(connection, LIVE_INFERENCES, since, named)
-    return _compared(_metrics(feedback, inferences, bucket_s), live, BUCKET)
+        again = _metrics(connection, since, bucket_s)
+    return _compared(again, live, BUCKET)
+
+
+def _metrics(connection: Connection, since: dict[str, Any], bucket_s: int) -> "pa.Table":
+    """The metrics of the newest buckets, worked out anew."""
+    import ibis
+    import pyarrow as pa
+
+    feedback = ibis.memtable(_live_feedback(connection, since))
+    inferences = ibis.memtable(_live_inferences(connection, since))
+    triples = pa.schema([("project_id", pa.int32()), ("name", pa.string()), ("value", pa.string())])
+    admitted = ibis.memtable(_fetched(connection, LIVE_SEGMENTS, {}, triples))
+    registered = [Registered(*row) for row in connection.execute(text(LIVE_REGISTRATIONS))]
+    table = metrics_table(feedback, inferences, admitted, bucket_s, registered)
+    return engine().to_pyarrow(table.filter(table.bucket_start >= ibis.literal(since["since"])))
 
 
 def _live_feedback(connection: Connection, since: dict[str, Any]) -> "pa.Table":
@@ -128,10 +162,15 @@ def _live_feedback(connection: Connection, since: dict[str, Any]) -> "pa.Table":
     return pa.Table.from_pylist([{**each["row"], **each} for each in found], ATTRIBUTED_SCHEMA)
 
 
-def _metrics(feedback: "pa.Table", inferences: "pa.Table", bucket_s: int) -> "pa.Table":
-    import ibis
+def _live_inferences(connection: Connection, since: dict[str, Any]) -> "pa.Table":
+    import pyarrow as pa
 
-    return engine().to_pyarrow(metrics_table(ibis.memtable(feedback), ibis.memtable(inferences), bucket_s))
+    from feedback_loop.learning.schemas import INFERENCE_SCHEMA
+
+    rows = [dict(answer) for (answer,) in connection.execute(text(LIVE_INFERENCES), since)]
+    for row in rows:
+        row["occurred_at"] = datetime.fromisoformat(row["occurred_at"])
+    return pa.Table.from_pylist(rows, pa.schema([INFERENCE_SCHEMA.field(name) for name in INFERENCE]))
 
 
 def _fetched(connection: Connection, query: str, values: dict[str, Any], fields: "Iterable[pa.Field]") -> "pa.Table":

@@ -5,6 +5,7 @@ The meanings themselves are functions of `feedback_loop.learning`, the same that
 
 import dagster as dg
 
+from feedback_assets import facts
 from feedback_assets.daily import attributed_days, metrics_days
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Table
@@ -13,6 +14,7 @@ from feedback_assets.presentation import counts, markdown_table
 from feedback_assets.resources import LogResource
 from feedback_assets.told.meaning import metrics_told, uncertainty_told
 from feedback_loop.learning.enrichers import enriched
+from feedback_loop.learning.metrics import registered_metrics
 
 GROUP = "meaning"
 OWNERS = ["team:ml-platform"]
@@ -57,10 +59,28 @@ def enriched_feedback(attributed_feedback: Table, inferences: Table) -> Describe
     return Described(table, uncertainty_told)
 
 
-@dg.asset(group_name=GROUP, owners=OWNERS, kinds=KINDS, partitions_def=days, backfill_policy=ONE_RUN)
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds=KINDS,
+    partitions_def=days,
+    backfill_policy=ONE_RUN,
+    ins={
+        "enriched_feedback": dg.AssetIn(partition_mapping=ALL_DAYS),
+        "feedback_events": dg.AssetIn(partition_mapping=ALL_DAYS),
+        "inferences": dg.AssetIn(partition_mapping=ALL_DAYS),
+    },
+)
 def feedback_metrics(
-    context: dg.AssetExecutionContext, log: LogResource, enriched_feedback: Table, inferences: Table
+    context: dg.AssetExecutionContext,
+    log: LogResource,
+    enriched_feedback: Table,
+    feedback_events: Table,
+    inferences: Table,
 ) -> Described:
-    """Accuracy, satisfaction and the other metrics by model version and bucket of event time, as exact ratios."""
-    table = metrics_days(enriched_feedback, inferences, context.partition_keys, log.settings.bucket_s)
+    """Accuracy and the other metrics by model version, segment and bucket of event time, as exact ratios."""
+    with log.session() as session:
+        own = registered_metrics(facts.read(session, (facts.METRIC_REGISTERED,)))
+    keys, bucket_s = context.partition_keys, log.settings.bucket_s
+    table = metrics_days(enriched_feedback, feedback_events, inferences, keys, bucket_s, own)
     return Described(table, metrics_told)

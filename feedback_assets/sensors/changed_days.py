@@ -7,8 +7,10 @@ from datetime import date, timedelta
 from sqlalchemy import text
 from sqlmodel import Session
 
+from feedback_loop.learning.metrics import VOTING
+
 # A day changes when something was received on it. An earlier day changes too when its feedback gets its inference, or
-# is taken back, on a later one.
+# is taken back, on a later one, and when what was answered on it is judged again: judgements are compared.
 CHANGED = """
 SELECT DISTINCT (received_at AT TIME ZONE 'UTC')::date AS day FROM staging.feedback_events
 WHERE log_offset > :after AND log_offset <= :upto AND kind IN ('feedback', 'inference')
@@ -31,6 +33,19 @@ JOIN staging.feedback_events f
 WHERE n.log_offset > :after AND n.log_offset <= :upto AND n.kind = 'feedback'
   AND (n.feedback_type = 'retraction' OR n.body LIKE '%"supersedes"%')
 """
+JUDGED = """
+SELECT DISTINCT (i.received_at AT TIME ZONE 'UTC')::date AS day
+FROM staging.feedback_events n
+JOIN staging.feedback_events i
+  ON i.project_id = n.project_id AND i.inference_request_id = n.inference_request_id AND i.kind = 'inference'
+ AND i.received_at < date_trunc('day', n.received_at, 'UTC')
+WHERE n.log_offset > :after AND n.log_offset <= :upto AND n.kind = 'feedback'
+  AND (n.feedback_type = 'retraction' OR n.feedback_type = ANY(:voting))
+  AND EXISTS (
+    SELECT FROM staging.feedback_events o
+    WHERE o.project_id = n.project_id AND o.inference_request_id = n.inference_request_id AND o.kind = 'feedback'
+      AND o.feedback_type = ANY(:voting) AND o.log_offset < n.log_offset)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +61,7 @@ def changed_days(session: Session, after: int, upto_offset: int) -> tuple[list[d
     spans = {"after": after, "upto": upto_offset}
     received = {row.day for row in session.execute(text(CHANGED), spans)}
     reached = {row.day for query in (ANSWERED, UNDONE) for row in session.execute(text(query), spans)}
+    reached |= {row.day for row in session.execute(text(JUDGED), {**spans, "voting": sorted(VOTING)})}
     return sorted(received), sorted(reached)
 
 

@@ -1,15 +1,16 @@
 """What the UI is told of enrichment and metrics."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from feedback_assets.presentation import line_plot, markdown_table, point_width_s
-from feedback_loop.learning.metrics import interval
+from feedback_loop.learning.metrics import collect, interval_of
+from feedback_loop.learning.segments import ALL
 
 if TYPE_CHECKING:
     import ibis
 
+SUMS = ("numerator", "denominator", "squares")
 SHARES = ("accuracy", "satisfaction", "correction_rate")
 """The metrics that lie between 0 and 1, which are plotted together."""
 
@@ -24,8 +25,9 @@ def uncertainty_told(rows: "ibis.Table") -> Mapping[str, Any]:
 
 def metrics_told(rows: "ibis.Table") -> Mapping[str, Any]:
     """Each metric of each version with its interval, and the shares over event time, all versions together."""
+    rows = rows.filter(rows.segment == ALL)
     keys = ["model_name", "model_version", "metric"]
-    sums = rows.group_by(keys).agg(numerator=rows.numerator.sum(), denominator=rows.denominator.sum()).order_by(keys)
+    sums = rows.group_by(keys).agg(**{name: rows[name].sum() for name in SUMS}).order_by(keys)
     table = [_with_interval(row) for row in sums.to_pyarrow().to_pylist()]
     return {"metrics": markdown_table(table), "over time": line_plot("shares by event time", _lines(rows))}
 
@@ -44,6 +46,8 @@ def _lines(rows: "ibis.Table") -> dict[str, list[tuple[Any, float]]]:
 
 
 def _with_interval(row: dict[str, Any]) -> dict[str, Any]:
-    up, down = Decimal(row["numerator"]), Decimal(row["denominator"])
-    low, high = interval(up, down)
-    return {**row, "value": float(up / down) if down else None, "low": low, "high": high}
+    up, down, squares = (row[name] for name in SUMS)
+    metric = collect().get(row["metric"])  # none of a project's own
+    low, high = (interval_of(metric.interval, up, down, squares) if metric else None) or (None, None)
+    told = {"value": float(up / down) if down else None, "low": low, "high": high}
+    return {name: value for name, value in row.items() if name != "squares"} | told

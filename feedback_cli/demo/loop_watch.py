@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from feedback_ingest import log
 from feedback_ingest.log import LogRow
 from feedback_ingest.postgres import Database
+from feedback_loop.learning.segments import ALL
 from feedback_loop.registry.tables import Champion
 from feedback_loop.stream.status import status
 from feedback_loop.stream.tables import LiveMetric
@@ -107,6 +108,7 @@ class LoopWatch:
                 LiveMetric.project_id == self._project_id,
                 LiveMetric.model_name == self._model_name,
                 LiveMetric.metric == METRIC,
+                LiveMetric.segment == ALL,
             )
             .order_by(col(LiveMetric.bucket_start))
         )

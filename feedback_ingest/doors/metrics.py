@@ -19,7 +19,9 @@ from feedback_ingest.postgres import Database
 BUILT_IN = {
     "accuracy": ("Share of answers that agree with what turned out or was judged to be right.", "higher", 0.0, 1.0),
     "click_through": ("Share of shown items that were clicked.", "higher", 0.0, 1.0),
+    "clicks_per_answer": ("Clicks over answers given, where nobody logs what was shown.", "higher", 0.0, None),
     "correction_rate": ("Corrections over answers given.", "lower", 0.0, None),
+    "disagreement": ("Share of pairs of judgements of one answer that differ.", "lower", 0.0, 1.0),
     "mean_reward": ("Mean of the rewards of an environment, on its own scale.", "higher", None, None),
     "satisfaction": ("Mean of thumbs and ratings, moved to 0..1.", "higher", 0.0, 1.0),
     "volume": ("How much feedback there is.", "none", 0.0, None),

@@ -91,6 +91,10 @@ class FeedbackValue(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """How good the answer was, 0 (bad) to 1 (good), or None when this type does not say."""
         return None
 
+    def number(self) -> float | None:
+        """The number it states, on its own scale: the reward, unless a type counts or measures something else."""
+        return self.reward()
+
     def label(self) -> str | int | bool | list[Any] | None:
         """What the answer should have been, as a label, or None."""
         return None

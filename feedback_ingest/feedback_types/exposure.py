@@ -25,3 +25,6 @@ class Exposure(FeedbackValue):
     counter_examples = ({}, {"items": []}, {"items": [{"item_id": "a"}]})
 
     items: Annotated[list[ExposedItem], Meta(min_length=1, max_length=1_000)]
+
+    def number(self) -> float | None:
+        return float(len(self.items))

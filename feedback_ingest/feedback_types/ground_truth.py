@@ -29,5 +29,8 @@ class GroundTruth(FeedbackValue):
     def label(self) -> str | int | bool | list[Any] | None:
         return known(self.label_)
 
+    def number(self) -> float | None:
+        return known(self.value)
+
     def text(self) -> str | None:
         return self.output if isinstance(self.output, str) else None

@@ -19,3 +19,6 @@ class ImplicitSignal(FeedbackValue):
     signal: Slug
     value: Number | bool | Annotated[str, Meta(min_length=1, max_length=256, pattern=r"\S")]
     unit: Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\S")] | UnsetType = UNSET
+
+    def number(self) -> float | None:
+        return None if isinstance(self.value, str) else float(self.value)

@@ -29,7 +29,7 @@ def feedback_row(row: LogRow) -> dict[str, Any] | None:
     value = _value(kind, given)
     preference = value.preference()
     context = body.get("user_context", {})
-    label, reward = value.label(), value.reward()
+    label, reward, number = value.label(), value.reward(), value.number()
     return {
         "log_offset": row.log_offset,
         "project_id": row.project_id,
@@ -48,6 +48,7 @@ def feedback_row(row: LogRow) -> dict[str, Any] | None:
         "label": None if label is None else json_text(label),
         "text": value.text(),
         "reward": None if reward is None else round(reward, 6),
+        "number": None if number is None else round(number, 6),
         "preferred": preference.preferred if preference else None,
         "rejected": preference.rejected if preference else None,
         "tie": preference.tie if preference else None,
@@ -84,6 +85,7 @@ def inference_row(row: LogRow) -> dict[str, Any] | None:
         "answer_label": json_text(label) if isinstance(label, str | int) else None,
         "answer_text": text if isinstance(text, str) else None,
         "output_ids": [output["output_id"] for output in outputs],
+        "output_versions": [output.get("model_version", body["model_version"]) for output in outputs],
         "probabilities": probabilities,
         "confidence": _confidence(probabilities, chosen.get("score"), body.get("confidence")),
         "segments": json_text(segments) if segments else None,

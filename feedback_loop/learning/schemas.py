@@ -5,8 +5,11 @@ import pyarrow as pa
 TIME = pa.timestamp("us", "UTC")
 """Every time is UTC in microseconds."""
 
-AMOUNT = pa.decimal128(20, 6)
+AMOUNT = pa.decimal128(38, 6)
 """Numerators and denominators of metrics: exact, so that live and batch agree to the last digit."""
+
+SQUARE = pa.decimal128(38, 12)
+"""Sums of squares of such amounts."""
 
 FEEDBACK_SCHEMA = pa.schema(
     [
@@ -27,6 +30,7 @@ FEEDBACK_SCHEMA = pa.schema(
         pa.field("label", pa.string()),  # JSON text: "3" and 3 differ
         pa.field("text", pa.string()),
         pa.field("reward", pa.float64()),  # rounded to 6 places, half to even
+        pa.field("number", pa.float64()),  # on its own scale, rounded likewise
         pa.field("preferred", pa.string()),
         pa.field("rejected", pa.string()),
         pa.field("tie", pa.bool_()),
@@ -51,6 +55,7 @@ INFERENCE_SCHEMA = pa.schema(
         pa.field("answer_label", pa.string()),  # JSON text, never a list
         pa.field("answer_text", pa.string()),
         pa.field("output_ids", pa.list_(pa.string()), nullable=False),
+        pa.field("output_versions", pa.list_(pa.string())),  # of each output, the inference's own where it has none
         pa.field("probabilities", pa.list_(pa.float64())),  # of the chosen output
         pa.field("confidence", pa.float64()),
         pa.field("segments", pa.string()),  # JSON text
@@ -88,9 +93,11 @@ METRICS_SCHEMA = pa.schema(
         pa.field("model_name", pa.string()),
         pa.field("model_version", pa.string()),
         pa.field("metric", pa.string()),
+        pa.field("segment", pa.string()),  # name=value; empty: all
         pa.field("bucket_start", TIME),
         pa.field("numerator", AMOUNT),
         pa.field("denominator", AMOUNT),
+        pa.field("squares", SQUARE),  # of what the numerator sums, where its metric is a mean
     ]
 )
 

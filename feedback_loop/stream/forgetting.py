@@ -23,7 +23,8 @@ SET epoch = p.epoch + 1, log_offset = 0, updated_at = excluded.updated_at,
 def forget(connection: Connection[Any], names: Sequence[str], now: datetime) -> None:
     """Empties the consumers' tables and sends them back before the first event, for the holder of their leases."""
     tables = [str(table.__tablename__) for name in names for table in collect()[name].tables]
-    connection.execute(f"TRUNCATE {', '.join(tables)}")
+    if tables:
+        connection.execute(f"TRUNCATE {', '.join(tables)}")
     connection.execute("DELETE FROM dead_letters WHERE consumer = ANY(%s)", (list(names),))
     relaying = [name for name in names if collect()[name].relays]
     connection.execute(RESET, (now, list(names), relaying))

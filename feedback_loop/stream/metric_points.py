@@ -9,11 +9,11 @@ from feedback_loop.learning.rules import Point
 
 POINTS = """
 SELECT bucket_start, numerator, denominator FROM live_metrics
-WHERE project_id = %s AND model_name = %s AND model_version = %s AND metric = %s AND bucket_start >= %s
+WHERE project_id = %s AND model_name = %s AND model_version = %s AND metric = %s AND segment = %s AND bucket_start >= %s
 """
 NEWEST = """
 SELECT max(bucket_start) FROM live_metrics
-WHERE project_id = %s AND model_name = %s AND model_version = %s AND metric = %s
+WHERE project_id = %s AND model_name = %s AND model_version = %s AND metric = %s AND segment = %s
 """
 
 
@@ -29,10 +29,10 @@ class Series(NamedTuple):
 
 def points(cursor: Cursor[Any], series: Series, since: datetime) -> list[Point]:
     """The buckets that start at `since` or later, in no order."""
-    return [Point(*row) for row in cursor.execute(POINTS, (*series[:4], since)).fetchall()]
+    return [Point(*row) for row in cursor.execute(POINTS, (*series, since)).fetchall()]
 
 
 def newest(cursor: Cursor[Any], series: Series) -> datetime | None:
     """The start of the newest bucket; None where there is none."""
-    row = cursor.execute(NEWEST, series[:4]).fetchone()
+    row = cursor.execute(NEWEST, series).fetchone()
     return row[0] if row else None

@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from feedback_loop.stream.consumers import collect
 from feedback_loop.stream.positions import LEASE
+from feedback_loop.stream.tables import ConsumerPosition
 
 LOOK = text("""
 SELECT k.name, coalesce(p.log_offset, 0) AS log_offset, h.head,
@@ -98,6 +99,12 @@ def consumers(session: Session) -> list[ConsumerStatus]:
     """Every consumer of the stream, in the order in which they work."""
     rows = session.execute(LOOK, {"lease": LEASE, "names": list(collect())})
     return [ConsumerStatus(*row) for row in rows]
+
+
+def position_of(session: Session, consumer: str) -> int:
+    """The last offset whose effects this consumer has written; 0 before its first."""
+    standing = session.get(ConsumerPosition, consumer, populate_existing=True)
+    return 0 if standing is None else standing.log_offset
 
 
 def status(session: Session) -> StreamStatus:

@@ -105,7 +105,7 @@ class LiveEnrichment(SQLModel, table=True):
 
 
 class LiveMetric(SQLModel, table=True):
-    """One bucket of event time of one metric of one model version: exact sums, never an average."""
+    """One bucket of event time of one metric of one model version in one segment: exact sums, never an average."""
 
     __tablename__ = "live_metrics"
 
@@ -113,9 +113,44 @@ class LiveMetric(SQLModel, table=True):
     model_name: str = Field(sa_column=words(primary_key=True))
     model_version: str = Field(sa_column=words(primary_key=True))
     metric: str = Field(sa_column=words(primary_key=True))
+    segment: str = Field(sa_column=words(primary_key=True))
     bucket_start: datetime = Field(sa_column=timestamp(primary_key=True))
-    numerator: Decimal = Field(sa_column=Column(Numeric(20, 6), nullable=False))
-    denominator: Decimal = Field(sa_column=Column(Numeric(20, 6), nullable=False))
+    numerator: Decimal = Field(sa_column=Column(Numeric(38, 6), nullable=False))
+    denominator: Decimal = Field(sa_column=Column(Numeric(38, 6), nullable=False))
+    squares: Decimal = Field(sa_column=Column(Numeric(38, 12), nullable=False))
+
+
+class LiveSegment(SQLModel, table=True):
+    """A segment that a project's metrics are split by; what came when there was no more room is not here."""
+
+    __tablename__ = "live_segments"
+
+    project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    name: str = Field(sa_column=words(primary_key=True))
+    value: str = Field(sa_column=words(primary_key=True))
+
+
+class LiveVote(SQLModel, table=True):
+    """How often one answer was given to one question about an inference, by feedback that counts."""
+
+    __tablename__ = "live_votes"
+
+    project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    inference_request_id: str = Field(sa_column=words(primary_key=True))
+    question: str = Field(sa_column=words(primary_key=True))
+    answer: str = Field(sa_column=words(primary_key=True))
+    votes: int = Field(sa_column=whole())
+
+
+class LiveRegistration(SQLModel, table=True):
+    """A metric of a project's own, as the log first registered it."""
+
+    __tablename__ = "live_registrations"
+
+    project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    metric: str = Field(sa_column=words(primary_key=True))
+    kind: str = Field(sa_column=words())
+    log_offset: int = Field(sa_column=whole())
 
 
 class Alert(SQLModel, table=True):
@@ -182,7 +217,10 @@ class TrainingExample(SQLModel, table=True):
     """The training queue: one attributed, enriched feedback a trainer may learn from."""
 
     __tablename__ = "training_examples"
-    __table_args__ = (Index("training_examples_by_queue", "project_id", "queued_at"),)
+    __table_args__ = (
+        Index("training_examples_by_queue", "project_id", "queued_at"),
+        Index("training_examples_by_order", "project_id", "ready_offset", "log_offset"),
+    )
 
     project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     feedback_id: str = Field(sa_column=words(primary_key=True))
@@ -197,6 +235,8 @@ class TrainingExample(SQLModel, table=True):
     occurred_at: datetime = Field(sa_column=timestamp())
     received_at: datetime = Field(sa_column=timestamp())
     queued_at: datetime = Field(sa_column=timestamp())
+    ready_offset: int = Field(sa_column=whole())
+    """The event that made it an example: the order of the queue, the same after a rebuild."""
 
 
 class ConsumerPosition(SQLModel, table=True):

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from feedback_ingest import keys
 from feedback_ingest.clock import monotonic_s, utc_now
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
+from feedback_loop.stream.process import catch_up
 from tests.ports import free_port
 
 T = TypeVar("T")
@@ -148,3 +150,16 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, with
         except httpx.HTTPError:
             continue
     raise AssertionError(f"the API is not ready:\n{log.read_text()}")
+
+
+@pytest.fixture
+def group() -> str:
+    """A group of the test's own, which starts behind what other tests left."""
+    return f"g-{uuid.uuid4()}"
+
+
+@pytest.fixture
+def stream(database: Database, tmp_path: Path) -> Callable[[], int]:
+    """Has the stream process everything; where it stands."""
+    settings = Settings(data_dir=tmp_path, database_url=database.url, pepper=PEPPER)
+    return lambda: catch_up(database, settings)

@@ -85,8 +85,8 @@ def test_old_rows_are_read_and_counted_as_new_ones(client: Client, key: str, ses
     counted = [
         one
         for row in rows
-        for one in contributions(row | attribute(row, answered)._asdict() | {"is_undone": False}, 10)
-        if one.metric == "satisfaction"
+        for one in contributions(row | attribute(row, answered)._asdict() | {"is_undone": False}, answered, 10)
+        if one.place.metric == "satisfaction"
     ]
 
     assert [row["feedback_value"] for row in rows] == [

@@ -1,15 +1,28 @@
 """What every metric promises, whoever wrote it."""
 
 from decimal import Decimal
+from typing import get_args
 
 import ibis
+import pyarrow as pa
 import pytest
 
-from feedback_loop.learning.metrics import Amounts, collect
-from feedback_loop.learning.schemas import ATTRIBUTED_SCHEMA
+from feedback_ingest.doors.metrics import types_of_built_in
+from feedback_loop.learning.metrics import Amounts, Interval, collect
+from feedback_loop.learning.schemas import ATTRIBUTED_SCHEMA, INFERENCE_SCHEMA
 
-SPOKEN = {"correct": True, "reward": 0.333333, "feedback_id": "f1"}
-SILENT = {"correct": None, "reward": None, "feedback_id": "f1"}
+INFERENCE = {"model_version": "v1", "output_ids": ["A", "B"], "output_versions": ["v1", "v2"]}
+SPOKEN = {
+    "feedback_type": "explicit_rating",
+    "correct": True,
+    "reward": 0.333333,
+    "number": 3.0,
+    "preferred": "A",
+    "rejected": None,
+    "tie": False,
+    "feedback_id": "f1",
+}
+SILENT = dict.fromkeys(SPOKEN) | {"feedback_id": "f1", "feedback_type": "explicit_comment"}
 
 
 @pytest.mark.parametrize("name", collect())
@@ -17,22 +30,37 @@ def test_a_metric_adds_exact_amounts(name):
     """A row adds decimals with at most 6 places, or nothing; a row that says nothing adds no sample."""
     metric = collect()[name]()
 
-    amounts = metric.amounts(SPOKEN)
+    amounts = metric.amounts(SPOKEN, INFERENCE)
 
-    assert isinstance(amounts, Amounts)
-    assert all(isinstance(each, Decimal) and each.as_tuple().exponent >= -6 for each in amounts)
-    assert (metric.amounts(SILENT) or Amounts(Decimal(0), Decimal(0))).denominator == 0
+    assert all(isinstance(each, Amounts) for each in amounts)
+    exact = [number for each in amounts for number in each[:2]]
+    assert all(isinstance(each, Decimal) and each.as_tuple().exponent >= -6 for each in exact)
+    assert all(each.denominator == 0 for each in metric.amounts(SILENT, INFERENCE))
 
 
 @pytest.mark.parametrize("name", collect())
 def test_a_metric_is_an_expression_too(name):
-    """Its columns are expressions over any table with the columns of ATTRIBUTED_SCHEMA."""
-    table = ibis.table(ibis.Schema.from_pyarrow(ATTRIBUTED_SCHEMA), name="feedback")
+    """Its columns are expressions over any table with the columns of ATTRIBUTED_SCHEMA, and the inference's outputs."""
+    outputs = [INFERENCE_SCHEMA.field(name) for name in ("output_ids", "output_versions")]
+    table = ibis.table(ibis.Schema.from_pyarrow(pa.schema([*ATTRIBUTED_SCHEMA, *outputs])), name="feedback")
+    metric = collect()[name]()
 
-    columns = collect()[name]().columns(table)
+    columns = metric.columns(metric.prepared(table))
 
-    assert columns.counts.type().is_boolean()
-    assert all(isinstance(each, int) or each.type().is_numeric() for each in columns[1:])
+    assert len(columns) >= len(metric.amounts(SPOKEN, INFERENCE))
+    for each in columns:
+        assert each.counts is None or each.counts.type().is_boolean()
+        assert all(isinstance(amount, int) or amount.type().is_numeric() for amount in each[1:4])
+
+
+@pytest.mark.parametrize("name", collect())
+def test_a_metric_says_what_it_counts(name):
+    """Numerator, denominator and what silence means are written down, and an event may name it."""
+    metric = collect()[name]
+
+    assert all((metric.numerator, metric.denominator, metric.silence))
+    assert metric.interval in get_args(Interval)
+    assert name in types_of_built_in()
 
 
 @pytest.mark.parametrize("name", collect())

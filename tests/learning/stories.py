@@ -14,6 +14,9 @@ LABELS = st.sampled_from(["a", "b", "3", 3, 1, True])
 VERSIONS = st.sampled_from(["v1", "v1", "v1", "v2"])
 NAMES = st.sampled_from([None, None, "m", "other"])
 USERS = st.sampled_from([None, "p_ann", "p_bob"])
+SEGMENTS = st.fixed_dictionaries(
+    {}, optional={"tier": st.sampled_from(["pro", 'Größe "L"', ""]), "against": st.just("v2"), "a=b": st.just("c")}
+)
 
 VALUES = st.one_of(
     st.builds(lambda label: ("ground_truth", {"label": label}), LABELS),
@@ -24,7 +27,19 @@ VALUES = st.one_of(
     st.builds(lambda good: ("explicit_binary", {"positive": good}), st.booleans()),
     st.builds(lambda score: ("explicit_rating", {"score": score, "scale_min": 0, "scale_max": 7}), st.floats(0, 7)),
     st.builds(lambda text: ("explicit_comment", {"text": text}), st.just("a")),
-    st.just(("implicit_click", {"item_id": "doc-7"})),
+    st.builds(lambda clicked: ("implicit_click", {"item_id": "doc-7", "clicked": clicked}), st.booleans()),
+    st.builds(lambda n: ("exposure", {"items": [{"item_id": f"doc-{n}", "position": n}] * n}), st.integers(1, 3)),
+    st.builds(lambda reward: ("reward", {"reward": reward}), st.floats(-2e9, 2e9)),
+    st.builds(lambda value: ("implicit_signal", {"signal": "dwell_time", "value": value}), st.sampled_from([4.5, "x"])),
+    st.builds(
+        lambda pair, tie: ("preference_pair", {"preferred_output_id": pair, "tie": tie}),
+        st.sampled_from("ABC"),
+        st.booleans(),
+    ),
+    st.builds(
+        lambda pair: ("preference_pair", {"preferred_output_id": pair[0], "rejected_output_id": pair[1]}),
+        st.permutations("ABC"),
+    ),
 )
 
 CONTENTS = st.one_of(
@@ -53,8 +68,13 @@ def _feedback(draw: Any, name: str) -> LogRow:
     body |= {"feedback_type": kind, "feedback_value": value}
     if (model := draw(NAMES)) is not None:
         body["model_name"] = model
+    context = {"segments": draw(SEGMENTS)} if draw(st.booleans()) else {}
     if (user := draw(USERS)) is not None:
-        body["user_context"] = {"user_id": user}
+        context["user_id"] = user
+    if context:
+        body["user_context"] = context
+    if draw(st.integers(0, 3)) == 0:
+        body["metric"] = draw(st.sampled_from(["tone", "found", "share_of_it", "nobody_knows"]))
     if draw(st.integers(0, 5)) == 0:
         body["source"] = {"kind": draw(st.sampled_from(["reviewer", "llm_judge", "system"]))}
     moment = draw(_occurred())
@@ -65,6 +85,13 @@ def _feedback(draw: Any, name: str) -> LogRow:
 def _inference(draw: Any, request: str) -> LogRow:
     body: dict[str, Any] = {"inference_request_id": request, "model_version": "v1", "inputs": {"x": draw(LABELS)}}
     body["outputs"] = [{"output_id": "A", "content": draw(CONTENTS)}]
+    if draw(st.booleans()):
+        others = draw(st.lists(st.sampled_from(["v1", "v2", None]), min_size=1, max_size=2))
+        for name, version in zip("BC", others, strict=False):
+            more = {} if version is None else {"model_version": version}
+            body["outputs"].append({"output_id": name, "content": "b", **more})
+    if draw(st.booleans()):
+        body["segments"] = draw(SEGMENTS)
     if draw(st.booleans()):
         body["model_name"] = "m"
     moment = draw(_occurred())

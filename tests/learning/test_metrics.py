@@ -8,8 +8,7 @@ from hypothesis import given as given_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from feedback_loop.learning.attribution import attributed
-from feedback_loop.learning.metrics import bucket_start, contributions, interval, metrics_table
+from feedback_loop.learning.metrics import Registered, bucket_start, contributions, interval
 from feedback_loop.learning.schemas import METRICS_SCHEMA
 from tests.learning.stories import facts
 from tests.learning.worlds import (
@@ -23,29 +22,34 @@ from tests.learning.worlds import (
     given,
     inference_table,
     logged,
+    metrics_of,
 )
 
 BUCKETS = (1, 7, 10, 3600)
-METRICS = {
-    bucket_s: Prepared(lambda f, i, bucket_s=bucket_s: metrics_table(attributed(f, i), i, bucket_s))
-    for bucket_s in BUCKETS
-}
-KEYS = ("project_id", "model_name", "model_version", "metric", "bucket_start")
+OWN = (
+    Registered(1, "tone", "mean", 0),
+    Registered(1, "share_of_it", "share", 0),
+    Registered(1, "found", "per_answer", 3),
+    Registered(2, "tone", "share", 0),
+)
+METRICS = {bucket_s: Prepared(lambda f, i, bucket_s=bucket_s: metrics_of(f, i, bucket_s, OWN)) for bucket_s in BUCKETS}
+KEYS = ("project_id", "model_name", "model_version", "metric", "segment", "bucket_start")
+SUMS = ("numerator", "denominator", "squares")
 
 
 def _by_key(rows):
-    return {tuple(row[key] for key in KEYS): (row["numerator"], row["denominator"]) for row in rows}
+    return {tuple(row[key] for key in KEYS): tuple(row[name] for name in SUMS) for row in rows}
 
 
 @settings(max_examples=40, deadline=None)
 @given_any(rows=facts(), bucket_s=st.sampled_from(BUCKETS))
 def test_live_and_batch_agree_to_the_last_digit(rows, bucket_s):
     """Numbers kept by adding and taking back contributions equal those summed over the finished tables."""
-    live = Follower(bucket_s).follow(logged(rows))
+    live = Follower(bucket_s, OWN).follow(logged(rows))
 
     at_once = METRICS[bucket_s](live.feedback.values(), live.inferences.values())
 
-    assert _by_key(at_once) == live.metrics()
+    assert _by_key(at_once) == live.segments()
 
 
 def test_many_small_rewards_sum_exactly():
@@ -56,23 +60,23 @@ def test_many_small_rewards_sum_exactly():
 
     live = Follower().follow(rows)
 
-    key = (1, "default", "v1", "satisfaction", NOON)
-    assert live.metrics()[key] == (Decimal("333.333000"), Decimal(1000))
-    assert _by_key(METRICS[10](live.feedback.values(), live.inferences.values()))[key] == live.metrics()[key]
+    key = (1, "default", "v1", "satisfaction", "", NOON)
+    assert live.segments()[key] == (Decimal("333.333000"), Decimal(1000), 0)
+    assert _by_key(METRICS[10](live.feedback.values(), live.inferences.values()))[key] == live.segments()[key]
 
 
 def test_the_table_keeps_the_promised_columns():
     """The table has exactly the columns and types of METRICS_SCHEMA, also without a row."""
     nothing, nobody = feedback_table([]), inference_table([])
 
-    table = engine().to_pyarrow(metrics_table(attributed(nothing, nobody), nobody, 10))
+    table = engine().to_pyarrow(metrics_of(nothing, nobody, 10, OWN))
 
     assert table.schema.equals(METRICS_SCHEMA)
 
 
 def _values(rows):
     live = Follower(3600).follow(rows)
-    return {metric: amounts for (_, _, _, metric, _), amounts in live.metrics().items()}
+    return {metric: tuple(amounts) for (_, _, _, metric, _), amounts in live.metrics().items()}
 
 
 def test_each_metric_counts_what_it_says():
@@ -90,6 +94,8 @@ def test_each_metric_counts_what_it_says():
         "accuracy": (1, 2),
         "satisfaction": (0, 1),
         "correction_rate": (1, 2),
+        "clicks_per_answer": (0, 2),
+        "disagreement": (1, 1),
         "volume": (4, 2),
     }
 
@@ -100,8 +106,10 @@ def test_what_is_not_settled_counts_nowhere(change):
     live = Follower().follow([at(answered("a"), 1), at(given("ground_truth", {"label": "a"}), 2)])
     [state] = live.states.values()
 
-    assert contributions(state, 10)
-    assert contributions(state | change, 10) == []
+    [inference] = live.inferences.values()
+
+    assert contributions(state, inference, 10)
+    assert contributions(state | change, inference, 10) == []
 
 
 def test_a_state_from_json_counts_the_same():
@@ -109,7 +117,10 @@ def test_a_state_from_json_counts_the_same():
     live = Follower().follow([at(answered("a"), 1), at(given("ground_truth", {"label": "a"}), 2)])
     [state] = live.states.values()
 
-    assert contributions(state | {"occurred_at": state["occurred_at"].isoformat()}, 10) == contributions(state, 10)
+    [inference] = live.inferences.values()
+    as_told = state | {"occurred_at": state["occurred_at"].isoformat()}
+
+    assert contributions(as_told, inference, 10) == contributions(state, inference, 10)
 
 
 def test_a_bucket_starts_on_whole_multiples_since_1970():

@@ -1,6 +1,6 @@
 """Small worlds for the tests of learning: log rows as clients make them, and a reader that follows them one by one."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from feedback_loop.learning.datasets import labeled_set
 from feedback_loop.learning.enrichers import enriched
 from feedback_loop.learning.rows import feedback_row, inference_row
 from feedback_loop.learning.schemas import FEEDBACK_SCHEMA, INFERENCE_SCHEMA
+from feedback_loop.learning.segments import ALL, Admitted, admitted
 
 SHARE = 0.2
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -48,6 +49,14 @@ def inference_table(rows: Iterable[dict[str, Any]]) -> ibis.Table:
 def labels_of(feedback: ibis.Table, inferences: ibis.Table) -> ibis.Table:
     """The labelled set of these tables, with a fifth of it golden."""
     return labeled_set(enriched(attributed(feedback, inferences), inferences), SHARE)
+
+
+def metrics_of(
+    feedback: ibis.Table, inferences: ibis.Table, bucket_s: int = 10, registered: Sequence[metrics.Registered] = ()
+) -> ibis.Table:
+    """The metrics of these tables, by every segment that they bring."""
+    table = attributed(feedback, inferences)
+    return metrics.metrics_table(table, inferences, admitted(feedback, inferences), bucket_s, registered)
 
 
 class Prepared:
@@ -98,11 +107,14 @@ def logged(rows: Sequence[LogRow], project_id: int = 1, start: int = 1) -> list[
 class Follower:
     """Reads the log one fact at a time, as the stream does: states, and metrics kept by changes alone."""
 
-    def __init__(self, bucket_s: int = 10) -> None:
+    def __init__(self, bucket_s: int = 10, registered: Iterable[metrics.Registered] = ()) -> None:
         self.feedback: dict[tuple[int, str], dict[str, Any]] = {}
         self.inferences: dict[tuple[int, str], dict[str, Any]] = {}
         self.states: dict[tuple[int, str], dict[str, Any]] = {}
-        self.sums: dict[tuple[Any, ...], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+        self.sums: dict[metrics.Place, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
+        self.votes: dict[tuple[int, str, str], Counter[str]] = defaultdict(Counter)
+        self.admitted = Admitted()
+        self.registered = {(each.project_id, each.metric): each for each in registered}
         self.bucket_s = bucket_s
 
     def follow(self, rows: Iterable[LogRow]) -> "Follower":
@@ -110,10 +122,14 @@ class Follower:
         for row in rows:
             if (inference := inference_row(row)) is not None:
                 self.inferences[row.project_id, row.id] = inference
-                self._add(metrics.inference_contributions(inference, self.bucket_s), 1)
+                self.admitted.admit([(row.project_id, inference["segments"])])
+                own = [each for each in self.registered.values() if each.project_id == row.project_id]
+                cases = metrics.cases_of(own, row.log_offset)
+                self._add(metrics.inference_contributions(inference, self.bucket_s, cases), 1)
                 touched = [f for f in self.feedback.values() if f["inference_request_id"] == row.id]
             elif (feedback := feedback_row(row)) is not None:
                 self.feedback[row.project_id, row.id] = feedback
+                self.admitted.admit([(row.project_id, feedback["segments"])])
                 target = self.feedback.get((row.project_id, feedback["target_feedback_id"]))
                 touched = [feedback] if target is None else [feedback, target]
             for each in touched:
@@ -125,17 +141,37 @@ class Follower:
         inference = self.inferences.get((feedback["project_id"], feedback["inference_request_id"]))
         undone = any(undoes(other, feedback) for other in self.feedback.values())
         after = feedback | attribute(feedback, inference)._asdict() | {"is_undone": undone}
-        if key in self.states:
-            self._add(metrics.contributions(self.states[key], self.bucket_s), -1)
-        self._add(metrics.contributions(after, self.bucket_s), 1)
+        for state, sign in ((self.states.get(key), -1), (after, 1)):
+            if state is not None:
+                self._add(metrics.contributions(state, inference, self.bucket_s, self.registered), sign)
+                self._vote(state, inference, sign)
         self.states[key] = after
 
+    def _vote(self, state: dict[str, Any], inference: dict[str, Any] | None, sign: int) -> None:
+        vote = metrics.vote_of(state)
+        if vote is None or inference is None:
+            return
+        votes = self.votes[state["project_id"], state["inference_request_id"], vote.question]
+        before = list(votes.values())
+        votes[vote.answer] += sign
+        for each, times in metrics.vote_contributions(inference, self.bucket_s, before, votes.values()):
+            self._add([each], times)
+
     def _add(self, added: list[metrics.Contribution], sign: int) -> None:
-        for each in added:
-            key = (each.project_id, each.model_name, each.model_version, each.metric, each.bucket_start)
-            self.sums[key][0] += sign * each.numerator
-            self.sums[key][1] += sign * each.denominator
+        for place, *amounts in added:
+            for at, amount in enumerate(amounts):
+                self.sums[place][at] = metrics.WIDE.fma(amount, sign, self.sums[place][at])
 
     def metrics(self) -> dict[tuple[Any, ...], tuple[Decimal, Decimal]]:
+        """The numerators and denominators of everything (no segment), by key."""
+        return {key[:4] + key[5:]: sums[:2] for key, sums in self.segments().items() if key[4] == ALL}
+
+    def segments(self) -> dict[tuple[Any, ...], tuple[Decimal, ...]]:
         """What the live metrics are, by key; a sum that fell to 0/0 is absent."""
-        return {key: (up, down) for key, (up, down) in self.sums.items() if up or down}
+        found: dict[tuple[Any, ...], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
+        for place, sums in self.sums.items():
+            for segment in metrics.segments_of(place, self.admitted):
+                model = (place.project_id, place.model_name, place.model_version)
+                key = (*model, place.metric, segment, place.bucket_start)
+                found[key] = [metrics.WIDE.add(mine, more) for mine, more in zip(found[key], sums, strict=True)]
+        return {key: tuple(sums) for key, sums in found.items() if any(sums)}

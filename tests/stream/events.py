@@ -70,20 +70,23 @@ def wipe(database: Database) -> None:
 
 WITHOUT_ORDER = {
     "live_feedback": "project_id, feedback_id, inference_request_id, state, model_name, label, correct, is_undone",
-    "live_metrics": "project_id, model_name, model_version, metric, bucket_start, numerator, denominator",
+    "live_metrics": (
+        "project_id, model_name, model_version, metric, segment, bucket_start, numerator, denominator, squares"
+    ),
+    "live_votes": "project_id, inference_request_id, question, answer, votes",
     "training_examples": "project_id, feedback_id, model_name, label, reward, weight, example",
 }
 
 
 def tables(database: Database) -> dict[str, list[Any]]:
     """What the live tables say, without the offsets that tell the order of arrival."""
+    found = {}
     with Session(database.engine) as session:
-        return {
-            table: [
-                tuple(row) for row in session.execute(text(f"SELECT {columns} FROM {table} ORDER BY 1, 2, 3, 4, 5"))
-            ]
-            for table, columns in WITHOUT_ORDER.items()
-        }
+        for table, columns in WITHOUT_ORDER.items():
+            order = ", ".join(str(place + 1) for place in range(min(columns.count(",") + 1, 6)))
+            rows = session.execute(text(f"SELECT {columns} FROM {table} ORDER BY {order}"))
+            found[table] = [tuple(row) for row in rows]
+    return found
 
 
 def judged(database: Database) -> dict[datetime, int]:
@@ -122,9 +125,10 @@ def recount(database: Database, bucket_s: int) -> list[Any]:
     import pyarrow as pa
 
     from feedback_loop.learning.attribution import attributed
-    from feedback_loop.learning.metrics import metrics_table
+    from feedback_loop.learning.metrics import metrics_table, registered_metrics
     from feedback_loop.learning.rows import feedback_row, inference_row
     from feedback_loop.learning.schemas import FEEDBACK_SCHEMA, INFERENCE_SCHEMA
+    from feedback_loop.learning.segments import admitted
 
     with Session(database.engine) as session:
         rows = log.read(session, 0, 1_000_000)
@@ -132,7 +136,9 @@ def recount(database: Database, bucket_s: int) -> list[Any]:
     answered = [row for row in map(inference_row, rows) if row is not None]
     about = ibis.memtable(pa.Table.from_pylist(said, FEEDBACK_SCHEMA))
     given = ibis.memtable(pa.Table.from_pylist(answered, INFERENCE_SCHEMA))
-    counted = metrics_table(attributed(about, given), given, bucket_s).to_pyarrow().to_pylist()
+    own = registered_metrics(row for row in rows if row.kind == "metric_registered")
+    table = metrics_table(attributed(about, given), given, admitted(about, given), bucket_s, own)
+    counted = table.to_pyarrow().to_pylist()
     columns = [name.strip() for name in WITHOUT_ORDER["live_metrics"].split(",")]
     return sorted(tuple(row[name] for name in columns) for row in counted)
 

@@ -23,7 +23,11 @@ ORDERS = 12
 PROJECTS = count(1000)
 CONTENT = {
     "live_feedback": "project_id, feedback_id, state, model_name, model_version, label, reward, correct, is_undone",
-    "live_metrics": "project_id, model_name, model_version, metric, bucket_start, numerator, denominator",
+    "live_metrics": (
+        "project_id, model_name, model_version, metric, segment, bucket_start, numerator, denominator, squares"
+    ),
+    "live_votes": "project_id, inference_request_id, question, answer, votes",
+    "live_segments": "project_id, name, value",
     "training_examples": "project_id, feedback_id, model_name, model_version, label, reward, weight, example::text",
 }
 
@@ -51,8 +55,9 @@ def by_project(database: Database) -> dict[str, dict[int, list[Any]]]:
     found: dict[str, dict[int, list[Any]]] = {}
     with Session(database.engine) as session:
         for table, columns in CONTENT.items():
+            order = ", ".join(str(place + 1) for place in range(columns.count(",") + 1))
             of = found[table] = defaultdict(list)
-            for project, *rest in session.execute(text(f"SELECT {columns} FROM {table} ORDER BY 1, 2, 3, 4, 5")):
+            for project, *rest in session.execute(text(f"SELECT {columns} FROM {table} ORDER BY {order}")):
                 of[project].append(rest)
     return found
 

@@ -71,7 +71,7 @@ def test_another_model_version_is_kept_apart(empty: Database, settings: Settings
     after = tables(empty)
     assert [row[3] for row in after["live_feedback"]] == ["mismatched"]
     assert after["training_examples"] == []
-    assert {row[3] for row in after["live_metrics"]} == {"correction_rate", "volume"}
+    assert {row[3] for row in after["live_metrics"]} == {"clicks_per_answer", "correction_rate", "volume"}
 
 
 def test_without_consent_nothing_is_learnt(empty: Database, settings: Settings, pepper: Pepper) -> None:
@@ -81,7 +81,7 @@ def test_without_consent_nothing_is_learnt(empty: Database, settings: Settings, 
     catch_up(empty, settings)
 
     assert tables(empty)["training_examples"] == []
-    assert ("accuracy", 1) in {(row[3], row[5]) for row in tables(empty)["live_metrics"]}
+    assert ("accuracy", 1) in {(row[3], row[6]) for row in tables(empty)["live_metrics"]}
 
 
 def test_live_numbers_equal_a_recount(empty: Database, settings: Settings, pepper: Pepper) -> None:

@@ -1,19 +1,43 @@
 """Metrics, one a file: what feedback says of a model, as exact ratios per bucket of event time."""
 
-from feedback_loop.learning.metrics._base import AmountColumns, Amounts, Contribution, Metric, collect
-from feedback_loop.learning.metrics._contributions import bucket_start, contributions, inference_contributions
-from feedback_loop.learning.metrics._interval import interval
+from feedback_loop.learning.metrics._base import WIDE, AmountColumns, Amounts, Contribution, Metric, Place, collect
+from feedback_loop.learning.metrics._contributions import (
+    Kinds,
+    bucket_start,
+    cases_of,
+    contributions,
+    inference_contributions,
+    segments_of,
+    vote_contributions,
+)
+from feedback_loop.learning.metrics._interval import Interval, interval, interval_of
+from feedback_loop.learning.metrics._registered import KINDS, Registered, registered_metrics
 from feedback_loop.learning.metrics._table import metrics_table
+from feedback_loop.learning.metrics._votes import VOTING, Vote, vote_of
 
 __all__ = [
+    "KINDS",
+    "VOTING",
+    "WIDE",
     "AmountColumns",
     "Amounts",
     "Contribution",
+    "Interval",
+    "Kinds",
     "Metric",
+    "Place",
+    "Registered",
+    "Vote",
     "bucket_start",
+    "cases_of",
     "collect",
     "contributions",
     "inference_contributions",
     "interval",
+    "interval_of",
     "metrics_table",
+    "registered_metrics",
+    "segments_of",
+    "vote_contributions",
+    "vote_of",
 ]

@@ -44,12 +44,13 @@ class Change(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """One bucket of event time of one metric of one model version: the key of a row of live_metrics."""
+    """One bucket of event time of one metric of one model version in one segment: the key of a row of live_metrics."""
 
     project_id: int
     model_name: str
     model_version: str
     metric: str
+    segment: str
     bucket_start: datetime
 
 
@@ -60,6 +61,7 @@ class Movement:
     newest: datetime
     numerator: Decimal = Decimal(0)
     denominator: Decimal = Decimal(0)
+    squares: Decimal = Decimal(0)
 
 
 @dataclass(slots=True)

@@ -152,4 +152,4 @@ class Alerts(Consumer):
 
 def series_of(bucket: Bucket) -> Series:
     """The series a bucket belongs to."""
-    return Series(*bucket[:4])
+    return Series(*bucket[:5])

@@ -1,64 +1,91 @@
 """Rolling metrics: every change of attribution takes its old contribution out and puts the new one in, exactly."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
 from psycopg import Cursor
 from sqlmodel import SQLModel
 
-from feedback_loop.learning.metrics import Contribution, bucket_start, contributions, inference_contributions
-from feedback_loop.stream.consumers._base import Batch, Bucket, Consumer, Event, Movement, Row
-from feedback_loop.stream.tables import LiveMetric
+from feedback_loop.learning.metrics import (
+    WIDE,
+    Contribution,
+    Kinds,
+    Place,
+    Registered,
+    bucket_start,
+    cases_of,
+    contributions,
+    inference_contributions,
+    segments_of,
+    vote_contributions,
+    vote_of,
+)
+from feedback_loop.learning.segments import Admitted
+from feedback_loop.stream.consumers import _metric_tables as metric_tables
+from feedback_loop.stream.consumers._base import Batch, Bucket, Change, Consumer, Event, Movement, Row
+from feedback_loop.stream.consumers._metric_tables import Unit
+from feedback_loop.stream.tables import LiveMetric, LiveRegistration, LiveSegment, LiveVote
 
-ADD = """
-INSERT INTO live_metrics AS m (project_id, model_name, model_version, metric, bucket_start, numerator, denominator)
-SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::numeric[], %s::numeric[])
-ON CONFLICT (project_id, model_name, model_version, metric, bucket_start)
-DO UPDATE SET numerator = m.numerator + excluded.numerator, denominator = m.denominator + excluded.denominator
-"""
-# Only a bucket that something was taken out of can have become empty; an empty one is no bucket.
-SWEEP = """
-DELETE FROM live_metrics m
-USING unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS k(p, n, v, m, b)
-WHERE (m.project_id, m.model_name, m.model_version, m.metric, m.bucket_start) = (k.p, k.n, k.v, k.m, k.b)
-  AND m.numerator = 0 AND m.denominator = 0
-"""
+Moved = dict[Place, Movement]
 
 
 class RollingMetrics(Consumer):
-    """Sums numerators and denominators per project, model, version, metric and bucket of event time."""
+    """Sums per project, model, version, metric, segment and bucket of event time; it keeps four tables of its own.
+
+    What a batch adds is summed first and split by segment then, so that segments cost little an event.
+    """
 
     name: ClassVar[str] = "rolling_metrics"
     after: ClassVar[tuple[str, ...]] = ("attribution",)
-    tables: ClassVar[tuple[type[SQLModel], ...]] = (LiveMetric,)
+    tables: ClassVar[tuple[type[SQLModel], ...]] = (LiveMetric, LiveSegment, LiveVote, LiveRegistration)
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Adds this batch's differences to the buckets they fall in, and leaves them in `batch.moved`."""
-        moved: dict[Bucket, Movement] = {}
-        lowered: set[Bucket] = set()
-        bucket_s = self.settings.bucket_s
-        for example, newest, count in _alike(batch.events, bucket_s):
-            for one in inference_contributions(example, bucket_s):
-                _add(moved, one, newest, count)
-        for change in batch.changes:
-            before = contributions(change.before, bucket_s) if change.before else ()
-            after = contributions(change.after, bucket_s)
-            if before or after:
-                moment = event_time(change.after)
-                lowered.update(_add(moved, one, moment, -1) for one in before)
-                for one in after:
-                    _add(moved, one, moment, 1)
-        self._write(cursor, moved, lowered)
-        batch.moved = moved
+        metric_tables.learn_registered(cursor, batch.events)
+        registered = metric_tables.registered(cursor, batch.events, batch.changes)
+        moved: Moved = {}
+        lowered: set[Place] = set()
+        self._add_inferences(batch.events, registered, moved)
+        self._add_changes(batch.changes, registered, moved, lowered)
+        self._add_votes(batch.changes, cursor, moved, lowered)
+        admitted = metric_tables.admit(cursor, batch.events, moved)
+        buckets, emptied = _spread(moved, lowered, admitted)
+        metric_tables.add(cursor, buckets, emptied)
+        batch.moved = buckets
 
-    @staticmethod
-    def _write(cursor: Cursor[Any], moved: dict[Bucket, Movement], lowered: set[Bucket]) -> None:
-        rows = [(*key, moved[key].numerator, moved[key].denominator) for key in sorted(moved)]
-        if rows:
-            cursor.execute(ADD, [list(column) for column in zip(*rows, strict=True)])
-        if lowered:
-            cursor.execute(SWEEP, [list(column) for column in zip(*sorted(lowered), strict=True)])
+    def _add_inferences(self, events: Sequence[Event], registered: Kinds, moved: Moved) -> None:
+        bucket_s = self.settings.bucket_s
+        for example, newest, cases, count in _alike(events, registered, bucket_s):
+            for one in inference_contributions(example, bucket_s, cases):
+                _add(moved, one, newest, count)
+
+    def _add_changes(self, changes: Iterable[Change], registered: Kinds, moved: Moved, lowered: set[Place]) -> None:
+        bucket_s = self.settings.bucket_s
+        for change in changes:
+            moment = event_time(change.after)
+            if change.before is not None:
+                for one in contributions(change.before, change.inference, bucket_s, registered):
+                    lowered.add(_add(moved, one, moment, -1))
+            for one in contributions(change.after, change.inference, bucket_s, registered):
+                _add(moved, one, moment, 1)
+
+    def _add_votes(self, changes: Iterable[Change], cursor: Cursor[Any], moved: Moved, lowered: set[Place]) -> None:
+        cast, about = _votes(changes)
+        if not cast:
+            return
+        counted = metric_tables.votes(cursor, cast)
+        for unit, votes in cast.items():
+            before = counted.get(unit, {})
+            after = Counter(before)
+            after.update(votes)
+            inference = about[unit]
+            for one, times in vote_contributions(inference, self.settings.bucket_s, before.values(), after.values()):
+                place = _add(moved, one, event_time(inference), times)
+                if times < 0:
+                    lowered.add(place)
+        metric_tables.count_votes(cursor, cast)
 
 
 def event_time(row: Row) -> datetime:
@@ -67,29 +94,75 @@ def event_time(row: Row) -> datetime:
     return datetime.fromisoformat(moment) if isinstance(moment, str) else moment
 
 
-def _alike(events: Iterable[Event], bucket_s: int) -> Iterator[tuple[Row, datetime, int]]:
-    """The inferences that add the same to the same bucket: one of them, the newest event time, and how many."""
+def _alike(
+    events: Iterable[Event], registered: Kinds, bucket_s: int
+) -> Iterator[tuple[Row, datetime, tuple[str, ...], int]]:
+    """The inferences that add the same to the same bucket: one of them, the newest event time, its cases, how many."""
+    own: defaultdict[int, list[Registered]] = defaultdict(list)
+    for each in registered.values():
+        own[each.project_id].append(each)
     groups: dict[tuple[Any, ...], list[Any]] = {}
     for event in events:
         row = event.inference
         if row is None:
             continue
-        moment = row["occurred_at"]
-        key = (row["project_id"], row["model_name"], row["model_version"], bucket_start(moment, bucket_s))
-        group = groups.setdefault(key, [row, moment, 0])
+        moment, project = row["occurred_at"], row["project_id"]
+        cases = cases_of(own[project], event.row.log_offset) if project in own else ()
+        start = bucket_start(moment, bucket_s)
+        key = (project, row["model_name"], row["model_version"], row["segments"], start, cases)
+        group = groups.setdefault(key, [row, moment, cases, 0])
         group[1] = max(group[1], moment)
-        group[2] += 1
-    for row, newest, count in groups.values():
-        yield row, newest, count
+        group[3] += 1
+    for row, newest, cases, count in groups.values():
+        yield row, newest, cases, count
 
 
-def _add(moved: dict[Bucket, Movement], one: Contribution, moment: datetime, times: int) -> Bucket:
-    bucket = Bucket(one.project_id, one.model_name, one.model_version, one.metric, one.bucket_start)
-    movement = moved.get(bucket)
+def _votes(changes: Iterable[Change]) -> tuple[dict[Unit, Counter[str]], dict[Unit, Row]]:
+    """By inference and question how many votes for each answer came or went (below 0), and the inference."""
+    cast: defaultdict[Unit, Counter[str]] = defaultdict(Counter)
+    about: dict[Unit, Row] = {}
+    for change in changes:
+        for row, times in ((change.before, -1), (change.after, 1)):
+            vote = None if row is None else vote_of(row)
+            if vote is not None and change.inference is not None:
+                unit = Unit(change.after["project_id"], change.after["inference_request_id"], vote.question)
+                cast[unit][metric_tables.told_apart(vote.answer)] += times
+                about[unit] = change.inference
+    return dict(cast), about
+
+
+def _add(moved: Moved, one: Contribution, moment: datetime, times: int) -> Place:
+    place = one.place
+    movement = moved.get(place)
     if movement is None:
-        movement = moved[bucket] = Movement(moment)
-    elif moment > movement.newest:
+        movement = moved[place] = Movement(moment)
+    _move(movement, moment, times, one.numerator, one.denominator, one.squares)
+    return place
+
+
+def _spread(
+    moved: Mapping[Place, Movement], lowered: set[Place], admitted: Admitted
+) -> tuple[dict[Bucket, Movement], set[Bucket]]:
+    """What moved by bucket of each segment, and the buckets that something was taken out of."""
+    buckets: dict[Bucket, Movement] = {}
+    emptied: set[Bucket] = set()
+    for place, by in moved.items():
+        for segment in segments_of(place, admitted):
+            model = (place.project_id, place.model_name, place.model_version)
+            bucket = Bucket(*model, place.metric, segment, place.bucket_start)
+            movement = buckets.get(bucket)
+            if movement is None:
+                movement = buckets[bucket] = Movement(by.newest)
+            _move(movement, by.newest, 1, by.numerator, by.denominator, by.squares)
+            if place in lowered:
+                emptied.add(bucket)
+    return buckets, emptied
+
+
+def _move(movement: Movement, moment: datetime, times: int, up: Any, down: Any, squares: Any) -> None:
+    if moment > movement.newest:
         movement.newest = moment
-    movement.numerator += times * one.numerator
-    movement.denominator += times * one.denominator
-    return bucket
+    movement.numerator += times * up
+    movement.denominator += times * down
+    if squares:
+        movement.squares = WIDE.fma(squares, times, movement.squares)

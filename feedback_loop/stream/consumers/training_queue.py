@@ -76,7 +76,8 @@ def example(change: Change, enriched: Mapping[Key, Mapping[str, Any]], now: date
         "tie": row["tie"],
         **enriched.get(id_of(row), {}),
     }
-    return {**row, "weight": 1.0 / row["pass_probability"], "queued_at": now, "example": json_text(told)}
+    added = {"weight": 1.0 / row["pass_probability"], "queued_at": now, "ready_offset": change.cause_offset}
+    return {**row, **added, "example": json_text(told)}
 
 
 def _lacks_a_side(change: Change) -> bool:
