@@ -1,6 +1,8 @@
 """The dry run: what would become of one feedback event and where it would go; nothing is stored, nothing is held."""
 
 import asyncio
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -20,7 +22,9 @@ from feedback_ingest.postgres import Database
 from feedback_ingest.schema_versions import reads_as
 from feedback_ingest.tables import EventKey, FeedbackEvent
 from feedback_loop.learning.attribution import attribute
+from feedback_loop.learning.routes import Placed, sinks_of, taking
 from feedback_loop.learning.rows import feedback_row, inference_row
+from feedback_loop.stream.routing.book import ProjectRoutes
 
 router = APIRouter(tags=["ingest"])
 
@@ -62,8 +66,10 @@ def _would_be(database: Database, item: Item, by_key: bool) -> dict[str, Any]:
             conflict = IdempotencyKeyReused() if by_key else FeedbackIdConflict()
             return _refused(conflict) | {"verdict": "conflict", "feedback_id": item.id}
         inference = _inference_of(session, item)
+        placed = ProjectRoutes(session, item.project_id).placed()
     verdict, status = ("accepted", 201) if known is None else ("duplicate", 200)
-    return {"verdict": verdict, "status": status, "feedback_id": item.id, "goes_to": _goes_to(item, inference)}
+    goes_to = _goes_to(item, inference, known.log_offset if known else sys.maxsize, placed)
+    return {"verdict": verdict, "status": status, "feedback_id": item.id, "goes_to": goes_to}
 
 
 def _inference_of(session: Session, item: Item) -> LogRow | None:
@@ -76,13 +82,22 @@ def _inference_of(session: Session, item: Item) -> LogRow | None:
     return LogRow(row.log_offset, row.project_id, row.kind, row.id, row.occurred_at, row.received_at, body)
 
 
-def _goes_to(item: Item, inference: LogRow | None) -> dict[str, Any]:
+def _goes_to(item: Item, inference: LogRow | None, offset: int, placed: Sequence[Placed]) -> dict[str, Any]:
+    """What would be made of the event at that offset, by what is known now."""
     body = orjson.loads(item.body)
-    row = feedback_row(LogRow(0, item.project_id, "feedback", item.id, item.occurred_at, item.received_at, body))
+    row = feedback_row(LogRow(offset, item.project_id, "feedback", item.id, item.occurred_at, item.received_at, body))
     assert row is not None, "an item of kind feedback is a feedback row"
     link = attribute(row, inference_row(inference) if inference else None)
     attribution: dict[str, Any] = {"state": link.state, "inference_known": inference is not None}
     if inference is not None:
         attribution |= {"inference_offset": link.inference_offset, "model_name": link.model_name}
     reads = reads_as(collect()[body["feedback_type"]])
-    return {"metric": row["metric"], "reads_as": reads, "attribution": attribution}
+    taken = taking({**row, **link._asdict()}, placed)
+    return {
+        "metric": row["metric"],
+        "reads_as": reads,
+        "attribution": attribution,
+        "routes": sorted(route.route_id for route in taken),
+        "sinks": sorted(sinks_of(taken)),
+        "held": any(route.hold for route in taken),
+    }

@@ -11,6 +11,7 @@ from feedback_assets.compiling import compile_dataset, dataset_row, recipe_for
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Lake, Table
 from feedback_assets.resources import LogResource
+from feedback_assets.routing import routed
 from feedback_assets.told.learning import dataset_told, drift_told, labels_told
 from feedback_loop.learning import datasets
 
@@ -29,7 +30,8 @@ class ModelChoice(dg.Config):
 def labeled_set(context: dg.AssetExecutionContext, log: LogResource, enriched_feedback: Table) -> Described:
     """One row an inference whose right answer is known: the most trusted label; is it held out as golden?"""
     upto_offset = log.upto_offset(context.instance, context.run.run_id)
-    known = enriched_feedback.filter(enriched_feedback.log_offset <= upto_offset)
+    with log.session() as session:
+        known = routed(enriched_feedback.filter(enriched_feedback.log_offset <= upto_offset), session, upto_offset)
     rows = datasets.labeled_set(known, log.settings.golden_share).order_by("feedback_offset")
     return Described(rows, labels_told, note=str(upto_offset))
 

@@ -43,6 +43,7 @@ def feedback_row(row: LogRow) -> dict[str, Any] | None:
         "user_ref": context.get("user_id"),
         "session_id": context.get("session_id"),
         "segments": _segments(context),
+        "tags": json_text(body["tags"]) if body.get("tags") else None,
         "occurred_at": min(row.occurred_at, row.received_at),
         "received_at": row.received_at,
         "label": None if label is None else json_text(label),

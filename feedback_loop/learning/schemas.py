@@ -25,6 +25,7 @@ FEEDBACK_SCHEMA = pa.schema(
         pa.field("user_ref", pa.string()),  # pseudonym
         pa.field("session_id", pa.string()),
         pa.field("segments", pa.string()),  # JSON text
+        pa.field("tags", pa.string()),  # JSON text
         pa.field("occurred_at", TIME, nullable=False),  # never after received_at
         pa.field("received_at", TIME, nullable=False),
         pa.field("label", pa.string()),  # JSON text: "3" and 3 differ

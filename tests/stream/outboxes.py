@@ -55,9 +55,9 @@ def endpoint(
 
 
 def wipe_all(database: Database) -> None:
-    """Empties the log, everything read from it, and the endpoints with their messages."""
+    """Empties the log, everything read from it, the routes, and the endpoints with their messages."""
     wipe(database)
-    tables = ("webhook_attempts", "webhook_messages", "webhook_secrets", "webhook_endpoints")
+    tables = ("routes", "webhook_attempts", "webhook_messages", "webhook_secrets", "webhook_endpoints")
     with database.engine.begin() as connection:
         connection.exec_driver_sql("; ".join(f"DELETE FROM {table}" for table in tables))
 

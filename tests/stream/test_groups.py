@@ -118,7 +118,7 @@ def test_whoever_waits_for_another_process_does_not_pass_it(
     with leading(database, settings, ["attribution"], anew=True):
         pass
 
-    assert rebuild(database, settings, ["training_queue"]) == 0
+    assert rebuild(database, settings, group_of("training_queue")) == 0
     assert kept(database)["training_examples"] == []
 
 
@@ -134,9 +134,10 @@ def test_names_are_checked() -> None:
 
 def test_whose_turn_it_is() -> None:
     """The hindmost go on up to the next place; nobody passes whom it rests on; what was decided is read apart."""
-    at = {"attribution": Standing(1, 50, 50), "enrichment": Standing(1, 20, 20), "training_queue": Standing(1, 20, 20)}
+    at = {"attribution": Standing(1, 50, 50), "enrichment": Standing(1, 20, 20)}
+    at |= dict.fromkeys(group_of("training_queue"), Standing(1, 20, 20))
 
-    assert next_turn(at, {}) == Turn(("enrichment", "training_queue"), ("attribution",), 20, 50)
+    assert next_turn(at, {}) == Turn(("enrichment", *group_of("training_queue")), ("attribution",), 20, 50)
     assert next_turn({"enrichment": at["enrichment"]}, {"attribution": 20}) is None
     assert next_turn({"enrichment": at["enrichment"]}, {"attribution": 35}) == Turn(
         ("enrichment",), ("attribution",), 20, 35

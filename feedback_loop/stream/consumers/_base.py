@@ -73,6 +73,10 @@ class Batch:
     enriched: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
     """What the enrichers add to the feedback whose inference became known, by (project_id, feedback_id)."""
     moved: dict[Bucket, Movement] = field(default_factory=dict)
+    kept_out: set[tuple[int, str]] = field(default_factory=set)
+    """Feedback of the batch that is not for the training queue, or held back, by (project_id, feedback_id)."""
+    let_in: list[Change] = field(default_factory=list)
+    """Feedback of earlier batches that was held back and is free now; nothing else of it has changed."""
     facts: list[Fact] = field(default_factory=list)
     """What is to be appended to the log when the batch is committed."""
     session: Session | None = None

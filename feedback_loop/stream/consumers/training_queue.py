@@ -26,10 +26,13 @@ example_columns = itemgetter(*columns(TrainingExample))
 
 
 class TrainingQueue(Consumer):
-    """Keeps one row for every feedback that `is_example`, and no other; a late inference lets a feedback in then."""
+    """Keeps one row for every feedback that `is_example` and is routed here, and no other.
+
+    A late inference lets a feedback in then, and so does the end of a hold.
+    """
 
     name: ClassVar[str] = "training_queue"
-    after: ClassVar[tuple[str, ...]] = ("attribution", "enrichment")
+    after: ClassVar[tuple[str, ...]] = ("attribution", "enrichment", "routing")
     tables: ClassVar[tuple[type[SQLModel], ...]] = (TrainingExample,)
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
@@ -37,8 +40,12 @@ class TrainingQueue(Consumer):
         held = [id_of(row) for row in _before(batch.changes) if is_example(row)]
         if held:
             cursor.execute(REMOVE, pairs(held))
-        last = {id_of(change.after): change for change in batch.changes}
-        wanted = [change for change in last.values() if is_example(change.after) and not _lacks_a_side(change)]
+        last = {id_of(change.after): change for change in (*batch.let_in, *batch.changes)}
+        wanted = [
+            change
+            for key, change in last.items()
+            if key not in batch.kept_out and is_example(change.after) and not _lacks_a_side(change)
+        ]
         if wanted:
             copy(cursor, TrainingExample, (example_columns(example(change, batch.enriched, now)) for change in wanted))
 

@@ -1,0 +1,49 @@
+"""Which feedback may be in datasets: what a route led to the lake and nobody holds back, as of an offset of the log."""
+
+from typing import TYPE_CHECKING, Any
+
+from sqlmodel import Session, col, select
+
+from feedback_assets import facts
+from feedback_ingest.tables import FeedbackEvent
+from feedback_loop.learning.routed import reaches, with_holds
+from feedback_loop.learning.routes import VERDICT_TYPE
+from feedback_loop.stream.routing.book import DEFINED, RELEASED, REMOVED, book_of_facts
+
+if TYPE_CHECKING:
+    import ibis
+
+NEWEST_OF = 1_000
+"""Receipts of this many last events are looked at for the newest one: several doors write the log."""
+
+
+def routed(feedback: "ibis.Table", session: Session, upto_offset: int) -> "ibis.Table":
+    """The rows of `feedback` (ATTRIBUTED_SCHEMA and more) that may be learnt from, as the log says up to the offset."""
+    import ibis
+    import pyarrow as pa
+
+    decisions = facts.read(session, (DEFINED, REMOVED, RELEASED), upto_offset)
+    book = book_of_facts(decisions)
+    if not book:
+        return feedback
+    verdicts = feedback.filter(feedback.feedback_type == VERDICT_TYPE)
+    released = [
+        {"project_id": fact.project_id, "feedback_id": fact.body["subject"]}
+        for fact in decisions
+        if fact.kind == RELEASED
+    ]
+    columns = pa.schema([("project_id", pa.int32()), ("feedback_id", pa.string())])
+    freed = ibis.memtable(pa.Table.from_pylist(released, columns))
+    found = with_holds(feedback, book, verdicts, freed, newest_receipt(session, upto_offset))
+    return found.filter(~found.is_held, reaches(found, book, "lake")).drop("is_held")
+
+
+def newest_receipt(session: Session, upto_offset: int) -> Any:
+    """The newest time of receipt among the last events up to the offset."""
+    last = (
+        select(FeedbackEvent.received_at)
+        .where(col(FeedbackEvent.log_offset) <= upto_offset, col(FeedbackEvent.kind).in_(("feedback", "inference")))
+        .order_by(col(FeedbackEvent.log_offset).desc())
+        .limit(NEWEST_OF)
+    )
+    return max(session.exec(last).all())

@@ -1,0 +1,146 @@
+"""Routing: each feedback goes to every place that a route in force at its offset leads to, or is held back first."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from psycopg import Cursor
+from sqlmodel import SQLModel
+
+from feedback_loop.learning.notices import Notice, notice
+from feedback_loop.learning.routes import Placed, Route, sinks_of, taking
+from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Row
+from feedback_loop.stream.routing import book, holds
+from feedback_loop.stream.routing.book import UNROUTED
+from feedback_loop.stream.routing.tables import HeldFeedback, HoldEnd, ReplayCandidate, ReviewCandidate, RouteCount
+from feedback_loop.stream.webhooks.outbox import send
+from feedback_loop.stream.writing import json_text, pairs
+
+COUNT = """
+INSERT INTO route_counts AS c (project_id, route_id, events) SELECT * FROM unnest(%s::int[], %s::text[], %s::bigint[])
+ON CONFLICT (project_id, route_id) DO UPDATE SET events = c.events + excluded.events
+"""
+CANDIDATES = {"review": "review_candidates", "replay_buffer": "replay_candidates"}
+ADD = "INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, %s) ON CONFLICT DO NOTHING"
+REMOVE = """
+DELETE FROM {table} t USING unnest(%s::int[], %s::text[]) AS k(project_id, id)
+WHERE t.project_id = k.project_id AND t.feedback_id = k.id
+"""
+TOLD = ("feedback_id", "inference_request_id", "feedback_type", "model_name", "model_version", "metric")
+
+Book = dict[int, list[Placed]]
+
+
+class Routing(Consumer):
+    """Tells the training queue what to leave out and what to let in; writes candidates, messages and counts itself."""
+
+    name: ClassVar[str] = "routing"
+    after: ClassVar[tuple[str, ...]] = ("attribution",)
+    tables: ClassVar[tuple[type[SQLModel], ...]] = (HeldFeedback, HoldEnd, ReviewCandidate, ReplayCandidate, RouteCount)
+    relays: ClassVar[bool] = True
+
+    def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
+        """Fills `batch.kept_out` and `batch.let_in`; a feedback is routed anew when its inference becomes known."""
+        book.learn(cursor, [event.row for event in batch.events if event.feedback is None and event.inference is None])
+        known = book.book(cursor, batch.last_offset)
+        said = [event for event in batch.events if event.feedback is not None or event.inference is not None]
+        if said or known:
+            newest = max((event.row.received_at for event in said), default=batch.events[-1].row.received_at)
+            freed = holds.end(cursor, holds.ends_of((event.row, event.feedback) for event in batch.events), newest)
+            self._let_in(batch, cursor, known, freed)
+            taken = [(change, known[p]) for change in batch.changes if (p := change.after["project_id"]) in known]
+            self._route(batch, cursor, taken, newest, now)
+        _count(cursor, batch.changes, known)
+
+    def _let_in(self, batch: Batch, cursor: Cursor[Any], known: Book, freed: set[holds.Key]) -> None:
+        """What is free now and has not changed besides: a change would let it in by itself.
+
+        Where attribution is ahead of this batch, an inference that is yet to come brings such a change.
+        """
+        waiting = freed - {_key(change.after) for change in batch.changes}
+        batch.enriched |= holds.added_to(cursor, waiting)
+        for row, inference in holds.load(cursor, waiting):
+            is_known = row["inference_offset"] is not None and row["inference_offset"] <= batch.last_offset
+            if is_known and "training_queue" in sinks_of(taking(row, known.get(row["project_id"], ()))):
+                batch.let_in.append(Change(batch.last_offset, row, row, inference))
+
+    def _route(
+        self,
+        batch: Batch,
+        cursor: Cursor[Any],
+        taken: Sequence[tuple[Change, Sequence[Placed]]],
+        newest: datetime,
+        now: datetime,
+    ) -> None:
+        last = {_key(change.after): (change.after, taking(change.after, placed)) for change, placed in taken}
+        batch.kept_out |= {key for key, (_, routes) in last.items() if "training_queue" not in sinks_of(routes)}
+        batch.kept_out |= holds.hold(cursor, list(last.values()), newest)
+        undone = [key for key, (row, _) in last.items() if row["is_undone"]]
+        holds.drop(cursor, undone)
+        new = [(row, route) for row, route in _newly_taken(taken) if not last[_key(row)][0]["is_undone"]]
+        for sink, table in CANDIDATES.items():
+            _write_candidates(cursor, table, [each for each in new if sink in each[1].sinks], undone)
+        if not batch.is_replay:
+            send(cursor, [(_notice(row, route), route.webhook_id) for row, route in new if route.webhook_id], now)
+
+
+def _newly_taken(taken: Iterable[tuple[Change, Sequence[Placed]]]) -> Iterable[tuple[Row, Route]]:
+    """Each feedback with the routes that take it now and did not before."""
+    for change, placed in taken:
+        before = taking(change.before, placed) if change.before is not None else []
+        for route in taking(change.after, placed):
+            if route not in before:
+                yield change.after, route
+
+
+def _count(cursor: Cursor[Any], changes: Iterable[Change], known: Book) -> None:
+    """Adds what each route took anew, and what none took; a feedback that is taken later is no longer unrouted."""
+    counts: Counter[holds.Key] = Counter()
+    for change in changes:
+        project_id = change.after["project_id"]
+        if project_id in known:
+            counts.update({(project_id, name): 1 for name in _names(change.after, known[project_id])})
+            if change.before is not None:
+                counts.subtract({(project_id, name): 1 for name in _names(change.before, known[project_id])})
+        elif change.before is None:
+            counts[project_id, "default"] += 1
+    moved = {key: count for key, count in sorted(counts.items()) if count}
+    if moved:
+        cursor.execute(COUNT, (*pairs(moved), list(moved.values())))
+
+
+def _names(row: Row, placed: Sequence[Placed]) -> set[str]:
+    return {route.route_id for route in taking(row, placed)} or {UNROUTED}
+
+
+def _write_candidates(
+    cursor: Cursor[Any], table: str, new: Sequence[tuple[Row, Route]], undone: Sequence[holds.Key]
+) -> None:
+    if undone:
+        cursor.execute(REMOVE.format(table=table), pairs(undone))
+    if new:
+        rows = [
+            {
+                "project_id": row["project_id"],
+                "feedback_id": row["feedback_id"],
+                "route_id": route.route_id,
+                "inference_request_id": row["inference_request_id"],
+                "log_offset": row["log_offset"],
+                "reason": f"route {route.route_id}: {route.description or row['feedback_type']}",
+                "received_at": row["received_at"],
+            }
+            for row, route in new
+        ]
+        cursor.execute(ADD.format(table=table), [json_text(rows)])
+
+
+def _notice(row: Row, route: Route) -> Notice:
+    occurred_at = row["occurred_at"]
+    moment = datetime.fromisoformat(occurred_at) if isinstance(occurred_at, str) else occurred_at
+    data = {"route_id": route.route_id, **{name: row[name] for name in TOLD if row[name] is not None}}
+    return notice(row["project_id"], "feedback.routed", f"{row['feedback_id']}\0{route.route_id}", data, moment)
+
+
+def _key(row: Row) -> holds.Key:
+    return row["project_id"], row["feedback_id"]
