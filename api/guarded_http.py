@@ -2,13 +2,13 @@
 
 import logging
 from asyncio import TimerHandle
-from http import HTTPStatus
+from functools import partial
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from api.buffered import ARRIVED
-from api.receiver.problems import problem
+from api.receiver.problems import WHOLE_ANSWER, Headers, problem
 from feedback_ingest.clock import new_id
 from feedback_ingest.errors import FeedbackError, HeadersTooLarge, RequestTimeout
 
@@ -19,9 +19,27 @@ IDLE_TIMEOUT_S = 30.0
 BODY_TIMEOUT_S = 60.0
 """For a body whose request is answered already; who still reads one has a shorter deadline."""
 HEAD_BYTES = 65_536
+CLOSE = (b"connection", b"close")
 
 log = logging.getLogger("feedback.http")
 log.setLevel(logging.ERROR)  # a client's mistakes are answered, not logged
+
+
+def answer_whole(cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes) -> bool:
+    """Writes an answer of our own in one piece; False where the client does not read, and has to be waited for."""
+    if cycle.flow.write_paused or cycle.response_started:
+        return False
+    cycle.response_started = cycle.response_complete = True
+    cycle.message_event.set()
+    if not cycle.disconnected:
+        keeps_alive = cycle.keep_alive and CLOSE not in headers
+        told = [*cycle.default_headers, *headers] if keeps_alive else [*cycle.default_headers, *headers, CLOSE]
+        lines = [b"%s: %s\r\n" % field for field in told]
+        cycle.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", body)))
+        if not keeps_alive:
+            cycle.transport.close()
+        cycle.on_response()
+    return True
 
 
 class GuardedHttp(HttpToolsProtocol):
@@ -65,6 +83,7 @@ class GuardedHttp(HttpToolsProtocol):
                 raise ValueError("the head is too large")  # the parser stops, and send_400_response says why
         self._is_in_head = False
         super().on_headers_complete()
+        cast(dict[str, Any], self.scope)[WHOLE_ANSWER] = partial(answer_whole, self.cycle)
 
     def on_message_complete(self) -> None:
         """The next byte begins the next head."""
@@ -93,12 +112,11 @@ class GuardedHttp(HttpToolsProtocol):
     def _refuse(self, error: FeedbackError) -> None:
         self._close_with(*problem(error, str(new_id())))
 
-    def _close_with(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    def _close_with(self, status: int, headers: Headers, body: bytes) -> None:
         if self.transport.is_closing():
             return
-        told = [*headers, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-        line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
-        self.transport.write(line + b"".join(b"%s: %s\r\n" % pair for pair in told) + b"\r\n" + body)
+        told = [*headers, (b"content-length", b"%d" % len(body)), CLOSE]
+        self.transport.write(b"".join((STATUS_LINE[status], *(b"%s: %s\r\n" % field for field in told), b"\r\n", body)))
         self.transport.close()
 
     def _look(self) -> None:

@@ -14,15 +14,9 @@ from api.garbage import rare_collections
 from api.receiver.asgi import THIN, Handler, ThinRoute, serve
 from api.receiver.composition import receiving
 from api.receiver.problems import BY_STATUS, problem
+from feedback_ingest import errors
 from feedback_ingest.clock import new_id
-from feedback_ingest.errors import (
-    Fault,
-    FeedbackError,
-    NotFound,
-    StorageUnavailable,
-    ValidationFailed,
-    every_code,
-)
+from feedback_ingest.errors import Fault, FeedbackError, NotFound, StorageUnavailable, ValidationFailed
 from feedback_ingest.settings import Settings, get_settings
 
 DESCRIPTION = "Feedback about a model's answers: a durable receipt or a named refusal for every event."
@@ -115,7 +109,7 @@ def _declare_health(app: FastAPI) -> None:
 
     @app.get("/problems/{code}", tags=["operations"], summary="What a problem's code means")
     async def describe_problem(code: str) -> dict[str, Any]:
-        known = every_code().get(code)
+        known = errors.every_code().get(code)
         if known is None:
             raise NotFound()
         return {"code": code, "status": known[0], "retryable": known[1], "meaning": known[2]}

@@ -42,7 +42,7 @@ class ThinRoute:
                 await serve(handler, self.app.state.receiving, scope, receive, send)
                 return
             if len(scope["path"]) + len(scope["query_string"]) > MAX_URI:
-                await answer(send, *problem(UriTooLong(), str(new_id())))
+                await answer(scope, send, *problem(UriTooLong(), str(new_id())))
                 return
         await self.app(scope, receive, send)
 
@@ -69,4 +69,4 @@ async def serve(handler: Handler, receiving: Receiving, scope: Scope, receive: R
     headers = [*headers, *told_beside(scope, status)]
     if overlong:
         headers = [*headers, (b"connection", b"close")]
-    await answer(send, status, headers, body)
+    await answer(scope, send, status, headers, body)

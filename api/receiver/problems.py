@@ -21,6 +21,8 @@ log = logging.getLogger("feedback.api")
 Headers = list[tuple[bytes, bytes]]
 Answer = tuple[int, Headers, bytes]
 Send = Callable[[dict[str, Any]], Any]
+WHOLE_ANSWER = "feedback.answer"
+"""In a scope, where the server puts it: (status, headers, body) -> whether it was written, all at once."""
 
 JSON: Headers = [(b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")]
 PROBLEM: Headers = [(b"content-type", b"application/problem+json"), (b"x-content-type-options", b"nosniff")]
@@ -73,8 +75,10 @@ def whole_refused(told: dict[str, Any], request_id: str, instance: str) -> Answe
     return error.status, PROBLEM, orjson.dumps(body, option=orjson.OPT_UTC_Z)
 
 
-async def answer(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """Sends one complete answer."""
-    headers = [*headers, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def answer(scope: dict[str, Any], send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Sends one complete answer: in one piece where the server can."""
+    headers = [*headers, (b"content-length", b"%d" % len(body))]
+    whole = scope.get(WHOLE_ANSWER)
+    if whole is None or not whole(status, headers, body):
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
