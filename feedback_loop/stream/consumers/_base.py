@@ -76,7 +76,7 @@ class Batch:
     kept_out: set[tuple[int, str]] = field(default_factory=set)
     """Feedback of the batch that is not for the training queue, or held back, by (project_id, feedback_id)."""
     let_in: list[Change] = field(default_factory=list)
-    """Feedback of earlier batches that was held back and is free now; nothing else of it has changed."""
+    """Feedback that was held back and is free now, its cause the event that ended the hold."""
     facts: list[Fact] = field(default_factory=list)
     """What is to be appended to the log when the batch is committed."""
     session: Session | None = None

@@ -9,7 +9,7 @@ from psycopg import Cursor
 from sqlmodel import SQLModel
 
 from feedback_loop.learning.notices import Notice, notice
-from feedback_loop.learning.routes import Placed, Route, sinks_of, taking
+from feedback_loop.learning.routes import Placed, Route, held_until, sinks_of, taking
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Row
 from feedback_loop.stream.routing import book, holds
 from feedback_loop.stream.routing.book import UNROUTED
@@ -44,45 +44,48 @@ class Routing(Consumer):
         """Fills `batch.kept_out` and `batch.let_in`; a feedback is routed anew when its inference becomes known."""
         book.learn(cursor, [event.row for event in batch.events if event.feedback is None and event.inference is None])
         known = book.book(cursor, batch.last_offset)
-        said = [event for event in batch.events if event.feedback is not None or event.inference is not None]
-        if said or known:
-            newest = max((event.row.received_at for event in said), default=batch.events[-1].row.received_at)
-            freed = holds.end(cursor, holds.ends_of((event.row, event.feedback) for event in batch.events), newest)
-            self._let_in(batch, cursor, known, freed)
-            taken = [(change, known[p]) for change in batch.changes if (p := change.after["project_id"]) in known]
-            self._route(batch, cursor, taken, newest, now)
+        ends = holds.ends_of((event.row, event.feedback) for event in batch.events)
+        taken = [(change, known[p]) for change in batch.changes if (p := change.after["project_id"]) in known]
+        if taken:
+            self._route(batch, cursor, taken, ends, now)
+        self._let_in(batch, cursor, known, ends)
         _count(cursor, batch.changes, known)
-
-    def _let_in(self, batch: Batch, cursor: Cursor[Any], known: Book, freed: set[holds.Key]) -> None:
-        """What is free now and has not changed besides: a change would let it in by itself.
-
-        Where attribution is ahead of this batch, an inference that is yet to come brings such a change.
-        """
-        waiting = freed - {_key(change.after) for change in batch.changes}
-        batch.enriched |= holds.added_to(cursor, waiting)
-        for row, inference in holds.load(cursor, waiting):
-            is_known = row["inference_offset"] is not None and row["inference_offset"] <= batch.last_offset
-            if is_known and "training_queue" in sinks_of(taking(row, known.get(row["project_id"], ()))):
-                batch.let_in.append(Change(batch.last_offset, row, row, inference))
 
     def _route(
         self,
         batch: Batch,
         cursor: Cursor[Any],
         taken: Sequence[tuple[Change, Sequence[Placed]]],
-        newest: datetime,
+        ends: holds.Ends,
         now: datetime,
     ) -> None:
-        last = {_key(change.after): (change.after, taking(change.after, placed)) for change, placed in taken}
-        batch.kept_out |= {key for key, (_, routes) in last.items() if "training_queue" not in sinks_of(routes)}
-        batch.kept_out |= holds.hold(cursor, list(last.values()), newest)
-        undone = [key for key, (row, _) in last.items() if row["is_undone"]]
+        last = {_key(change.after): (change, taking(change.after, placed)) for change, placed in taken}
+        held, ended = holds.hold(cursor, [(change.after, routes) for change, routes in last.values()], ends)
+        batch.kept_out |= {key for key, (_, routes) in last.items() if "training_queue" not in sinks_of(routes)} | held
+        for key, offset in ended.items():
+            change = last[key][0]
+            batch.let_in.append(change._replace(cause_offset=max(change.cause_offset, offset)))
+        undone = [key for key, (change, _) in last.items() if change.after["is_undone"]]
         holds.drop(cursor, undone)
-        new = [(row, route) for row, route in _newly_taken(taken) if not last[_key(row)][0]["is_undone"]]
+        new = [(row, route) for row, route in _newly_taken(taken) if _key(row) not in set(undone)]
         for sink, table in CANDIDATES.items():
             _write_candidates(cursor, table, [each for each in new if sink in each[1].sinks], undone)
         if not batch.is_replay:
             send(cursor, [(_notice(row, route), route.webhook_id) for row, route in new if route.webhook_id], now)
+
+    def _let_in(self, batch: Batch, cursor: Cursor[Any], known: Book, ends: holds.Ends) -> None:
+        """What is free now and has not changed besides: a change lets it in by itself.
+
+        Where attribution is ahead of this batch, an inference that is yet to come brings such a change.
+        """
+        waiting = holds.end(cursor, ends) - {_key(change.after) for change in batch.changes}
+        batch.enriched |= holds.added_to(cursor, waiting)
+        for row, inference in holds.load(cursor, waiting):
+            is_known = row["inference_offset"] is not None and row["inference_offset"] <= batch.last_offset
+            routes = taking(row, known.get(row["project_id"], ()))
+            until = held_until(row, routes)
+            if is_known and until is not None and "training_queue" in sinks_of(routes):
+                batch.let_in.append(Change(ends.first(row, until) or batch.last_offset, row, row, inference))
 
 
 def _newly_taken(taken: Iterable[tuple[Change, Sequence[Placed]]]) -> Iterable[tuple[Row, Route]]:

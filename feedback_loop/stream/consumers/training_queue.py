@@ -40,7 +40,7 @@ class TrainingQueue(Consumer):
         held = [id_of(row) for row in _before(batch.changes) if is_example(row)]
         if held:
             cursor.execute(REMOVE, pairs(held))
-        last = {id_of(change.after): change for change in (*batch.let_in, *batch.changes)}
+        last = {id_of(change.after): change for change in (*batch.changes, *batch.let_in)}
         wanted = [
             change
             for key, change in last.items()

@@ -1,8 +1,9 @@
 """Holds: what is held back now, what ends a hold, and what a hold's end lets in."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from psycopg import Cursor
 
@@ -13,6 +14,8 @@ from feedback_loop.stream.writing import json_text, pairs
 
 Key = tuple[int, str]
 VERDICT, FREED = "i:", "f:"
+RECEIVED = ("feedback", "inference")
+"""Kinds of events by whose receipt holds expire."""
 
 KEEP_ENDS = """
 INSERT INTO hold_ends AS e (project_id, about, log_offset)
@@ -48,48 +51,85 @@ JOIN live_enrichments e ON e.project_id = k.project_id AND e.feedback_id = k.id 
 """
 
 
-def ends_of(events: Iterable[tuple[LogRow, Row | None]]) -> dict[Key, int]:
-    """What in a batch ends holds: (project_id, what it is about) with the newest offset."""
-    found: dict[Key, int] = {}
+class Ends(NamedTuple):
+    """What in a batch ends holds, as offsets: verdicts by inference, releases by feedback, and each newest receipt."""
+
+    verdicts: dict[Key, list[int]]
+    released: dict[Key, int]
+    receipts: list[tuple[datetime, int]]
+
+    @property
+    def newest(self) -> datetime:
+        """The newest time of receipt in the batch."""
+        return self.receipts[-1][0]
+
+    def first(self, row: Row, until: datetime) -> int | None:
+        """The first event of the batch that ends a row's hold; None where none does."""
+        judged = self.verdicts.get((row["project_id"], row["inference_request_id"]), [])
+        place = bisect_left(self.receipts, (until, 0))
+        found = [
+            *(offset for offset in judged if offset > row["log_offset"]),
+            *(offset for offset in [self.released.get(_key(row))] if offset is not None),
+            *(offset for _, offset in self.receipts[place : place + 1]),
+        ]
+        return min(found, default=None)
+
+
+def ends_of(events: Iterable[tuple[LogRow, Row | None]]) -> Ends:
+    """What ends holds among the events of a batch, each given with its feedback."""
+    ends = Ends({}, {}, [])
     for row, feedback in events:
-        if feedback is not None:
-            if is_verdict(feedback):
-                found[row.project_id, VERDICT + feedback["inference_request_id"]] = row.log_offset
+        if row.kind in RECEIVED and (not ends.receipts or row.received_at > ends.newest):
+            ends.receipts.append((row.received_at, row.log_offset))
+        if feedback is not None and is_verdict(feedback):
+            about = row.project_id, feedback["inference_request_id"]
+            ends.verdicts.setdefault(about, []).append(row.log_offset)
         elif row.kind == RELEASED:
-            found[row.project_id, FREED + row.body["subject"]] = row.log_offset
-    return found
+            ends.released.setdefault((row.project_id, row.body["subject"]), row.log_offset)
+    return ends
 
 
-def end(cursor: Cursor[Any], ends: Mapping[Key, int], newest: datetime) -> set[Key]:
-    """Keeps what ended holds, and frees what was held for it or longer than it was to be; what is free now."""
-    freed = set(cursor.execute(EXPIRED, [newest]).fetchall())
-    if ends:
-        cursor.execute(KEEP_ENDS, (*pairs(ends), list(ends.values())))
-        judged = {(p, about[2:]): offset for (p, about), offset in ends.items() if about.startswith(VERDICT)}
-        if judged:
-            freed.update(cursor.execute(JUDGED, (*pairs(judged), list(judged.values()))).fetchall())
-        released = [(p, about[2:]) for p, about in ends if about.startswith(FREED)]
-        if released:
-            freed.update(cursor.execute(DROP, pairs(released)).fetchall())
-    return freed
+def hold(
+    cursor: Cursor[Any], taken: Sequence[tuple[Row, Sequence[Route]]], ends: Ends
+) -> tuple[set[Key], dict[Key, int]]:
+    """Holds back those rows whose routes do: what is held, and whose hold an event of this batch ends, with its offset.
 
-
-def hold(cursor: Cursor[Any], taken: Sequence[tuple[Row, Sequence[Route]]], newest: datetime) -> set[Key]:
-    """Holds back those rows whose routes do, unless that is over already; what is held of them."""
-    holding = [(row, routes) for row, routes in taken if held_until(row, routes) is not None]
+    Call it before `end`: what ended holds in earlier batches is read from the table.
+    """
+    holding = [(row, routes, until) for row, routes in taken if (until := held_until(row, routes)) is not None]
     if not holding:
-        return set()
-    known = _ends(cursor, [row for row, _ in holding])
-    held, rows = set(), []
-    for row, routes in holding:
-        mine = known.get(row["project_id"], Releases({}, {}, newest))._replace(newest=newest)
-        if is_held(row, routes, mine):
-            held.add((row["project_id"], row["feedback_id"]))
-            if not row["is_undone"]:
-                rows.append(_held_row(row, routes))
+        return set(), {}
+    known = _ends(cursor, [row for row, _, _ in holding])
+    never = datetime.min.replace(tzinfo=UTC)
+    held, ended, rows = set(), {}, []
+    for row, routes, until in holding:
+        before = Releases(*known.get(row["project_id"], ({}, {})), never)
+        first = ends.first(row, until)
+        if not is_held(row, routes, before):
+            continue
+        if first is not None:
+            ended[_key(row)] = first
+        else:
+            held.add(_key(row))
+            rows += [] if row["is_undone"] else [_held_row(row, routes, until)]
     if rows:
         cursor.execute(HOLD, [json_text(rows)])
-    return held
+    return held, ended
+
+
+def end(cursor: Cursor[Any], ends: Ends) -> set[Key]:
+    """Keeps what ended holds, and frees what was held in earlier batches until now; what is free now."""
+    freed = set(cursor.execute(EXPIRED, [ends.newest]).fetchall()) if ends.receipts else set()
+    abouts = {(p, VERDICT + name): offsets[-1] for (p, name), offsets in ends.verdicts.items()}
+    abouts |= {(p, FREED + name): offset for (p, name), offset in ends.released.items()}
+    if abouts:
+        cursor.execute(KEEP_ENDS, (*pairs(abouts), list(abouts.values())))
+    if ends.verdicts:
+        newest = [offsets[-1] for offsets in ends.verdicts.values()]
+        freed.update(cursor.execute(JUDGED, (*pairs(ends.verdicts), newest)).fetchall())
+    if ends.released:
+        freed.update(cursor.execute(DROP, pairs(ends.released)).fetchall())
+    return freed
 
 
 def drop(cursor: Cursor[Any], keys: Collection[Key]) -> None:
@@ -111,23 +151,27 @@ def added_to(cursor: Cursor[Any], keys: Collection[Key]) -> dict[Key, dict[str, 
     return enriched
 
 
-def _ends(cursor: Cursor[Any], rows: Sequence[Row]) -> dict[int, Releases]:
+def _ends(cursor: Cursor[Any], rows: Sequence[Row]) -> dict[int, tuple[dict[str, int], dict[str, int]]]:
+    """By project: the newest verdicts on the rows' inferences, and the rows' releases."""
     abouts = {(row["project_id"], VERDICT + row["inference_request_id"]) for row in rows}
     abouts |= {(row["project_id"], FREED + row["feedback_id"]) for row in rows}
     found: dict[int, tuple[dict[str, int], dict[str, int]]] = {}
     for project_id, about, offset in cursor.execute(ENDS, pairs(abouts)).fetchall():
         verdicts, released = found.setdefault(project_id, ({}, {}))
         (verdicts if about.startswith(VERDICT) else released)[about[2:]] = offset
-    never = datetime.min
-    return {project_id: Releases(*each, never) for project_id, each in found.items()}
+    return found
 
 
-def _held_row(row: Row, routes: Sequence[Route]) -> dict[str, Any]:
+def _held_row(row: Row, routes: Sequence[Route], until: datetime) -> dict[str, Any]:
     return {
         "project_id": row["project_id"],
         "feedback_id": row["feedback_id"],
         "inference_request_id": row["inference_request_id"],
         "log_offset": row["log_offset"],
         "routes": ", ".join(sorted(route.route_id for route in routes if route.hold)),
-        "held_until": held_until(row, routes),
+        "held_until": until,
     }
+
+
+def _key(row: Row) -> Key:
+    return row["project_id"], row["feedback_id"]
