@@ -11,8 +11,9 @@ from api.json_bodies import body, cursor_of, described
 from feedback_ingest.clock import utc_now
 from feedback_ingest.receive import Sender
 from feedback_loop.learning.rules import Rule
-from feedback_loop.stream.rule_book import ProjectRules, Standard, defaults_of
-from feedback_loop.stream.tables import Alert, RuleDecision
+from feedback_loop.stream.ruling.rule_book import ProjectRules, Standard, defaults_of
+from feedback_loop.stream.ruling.tables import RuleDecision
+from feedback_loop.stream.tables import Alert
 
 router = APIRouter(tags=["rules"])
 PAGE = 100

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from feedback_ingest.administration import Administration
-    from feedback_loop.stream.rule_book import ProjectRules
+    from feedback_loop.stream.ruling.rule_book import ProjectRules
 
 PROJECT = typer.Option("default", help="The project whose rules they are.")
 JSON = typer.Option(False, "--json", help="Answer as JSON lines.")
@@ -28,7 +28,7 @@ def opened(project: str) -> "Iterator[tuple[Administration, ProjectRules]]":
     from feedback_cli.commands.keys import administration
     from feedback_cli.commands.models import project_id
     from feedback_ingest.settings import get_settings
-    from feedback_loop.stream.rule_book import ProjectRules, defaults_of
+    from feedback_loop.stream.ruling.rule_book import ProjectRules, defaults_of
 
     with administration() as work:
         yield work, ProjectRules(work.session, project_id(work, project), defaults_of(get_settings()))
@@ -54,10 +54,10 @@ def apply(file: Path, project: str = PROJECT, as_json: bool = JSON) -> None:
 
     Example: feedback rules apply rules.yaml
     """
-    from feedback_loop.stream.rule_files import apply_rules, read_rules
+    from feedback_loop.stream.ruling.rule_files import apply_rules, read_rules
 
-    wanted = read_rules(file)
     with opened(project) as (work, known):
+        wanted = read_rules(file, known.known())
         changed = apply_rules(known, wanted, work.decider, work.now)
     told = {"defined": changed, "unchanged": [rule.rule_id for rule in wanted if rule.rule_id not in changed]}
     typer.echo(json.dumps(told) if as_json else f"defined {len(changed)} of {len(wanted)} rules anew")

@@ -1,6 +1,6 @@
 """Rules over rolling metrics, as data: what one says, what is wrong with it, and what it decides on a window."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, NamedTuple
@@ -70,25 +70,28 @@ class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
         """Whether it looks at a model and segment."""
         return self.model_name in (None, model_name) and self.segment == segment
 
-    def faults(self, metrics: Collection[str], shares: Collection[str]) -> list[Fault]:
-        """What is wrong beyond the shape; `shares` are those of `metrics` whose samples each lie between 0 and 1."""
-        found = []
-        if self.metric not in metrics:
-            found.append(Fault("/metric", "not-registered"))
+    def faults(self, known: "Known") -> list[Fault]:
+        """What is wrong beyond the shape."""
+        found = [] if self.metric in known.metrics else [Fault("/metric", "not-registered")]
         if self.is_relative:
             found += [Fault(f"/{name}", "required") for name in _BASE if getattr(self, name) is None]
             found += [Fault("/threshold", "out-of-range")] if self.threshold < 0 else []
         else:
             found += [Fault(f"/{name}", "only-with-drop-or-rise") for name in _BASE if getattr(self, name) is not None]
-        if self.alpha is not None and self.is_relative:
-            found.append(Fault("/alpha", "only-with-below-or-above"))
-        if self.metric in shares:
-            found += [Fault("/threshold", "out-of-range")] if not 0 <= self.threshold <= 1 else []
-        else:
-            found += [Fault("/alpha", "only-for-shares")] if self.alpha is not None else []
-            found += [Fault("/actions", "only-for-shares")] if "rollback_request" in self.actions else []
+        if self.metric in known.shares and not 0 <= self.threshold <= 1:
+            found.append(Fault("/threshold", "out-of-range"))
+        if "rollback_request" in self.actions and self.metric not in known.shares:
+            found.append(Fault("/actions", "only-for-shares"))
         if len(set(self.actions)) != len(self.actions):
             found.append(Fault("/actions", "must-differ"))
+        return found + self._test_faults(known)
+
+    def _test_faults(self, known: "Known") -> list[Fault]:
+        if self.alpha is None:
+            return []
+        found = [Fault("/alpha", "only-with-below-or-above")] if self.is_relative else []
+        found += [Fault("/alpha", "only-for-shares")] if self.metric not in known.units else []
+        found += [Fault("/threshold", "out-of-range")] if not 0 < self.threshold < 1 else []
         return found
 
     def as_data(self) -> dict[str, object]:
@@ -97,6 +100,14 @@ class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
 
 
 _BASE = ("baseline", "baseline_period_s")
+
+
+class Known(NamedTuple):
+    """The metrics a rule may name; which of them are shares, 0 to 1; and in which each sample by itself lies there."""
+
+    metrics: frozenset[str]
+    shares: frozenset[str]
+    units: frozenset[str]
 
 
 class Point(NamedTuple):

@@ -6,7 +6,18 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from feedback_loop.learning.rules import Point, Ratio, Rule, Standing, Voices, decide, default_rules, is_sure, ratio
+from feedback_loop.learning.rules import (
+    Known,
+    Point,
+    Ratio,
+    Rule,
+    Standing,
+    Voices,
+    decide,
+    default_rules,
+    is_sure,
+    ratio,
+)
 from feedback_loop.learning.watching import Evidence, look
 from tests.learning.worlds import NOON
 
@@ -15,6 +26,7 @@ RULE = Rule(
     window_s=30, min_samples=40, cooldown_s=15, margin=0.02,
 )  # fmt: skip
 QUIET = Standing()
+KNOWN = Known(*map(frozenset, (["accuracy", "click_through", "volume"], ["accuracy", "click_through"], ["accuracy"])))
 
 
 def _points(right, of=50, seconds_ago=5):
@@ -85,6 +97,17 @@ def test_the_other_side_is_watched_alike():
     assert not _decide(_points(25), rule=rule).fires
     assert not _decide(_points(25), Standing(True), rule).recovers
     assert _decide(_points(24), Standing(True), rule).recovers
+
+
+def test_with_alpha_it_waits_for_evidence():
+    """A low value fires only once the sequential test has passed 1/alpha, and says how far it is."""
+    rule = _changed(alpha=0.05)
+
+    waiting = _decide(_points(10), Standing(evidence=19.9), rule)
+
+    assert waiting.verdict == "not_certain"
+    assert waiting.reason.endswith("below 0.8, but evidence 19.9 of 20")
+    assert _decide(_points(10), Standing(evidence=20.1), rule).fires
 
 
 def test_a_drop_is_measured_from_the_baseline():
@@ -164,6 +187,8 @@ def test_the_past_and_another_version_are_baselines():
         ({"comparison": "drop"}, ("/baseline", "required")),
         ({"baseline": "past"}, ("/baseline", "only-with-drop-or-rise")),
         ({"metric": "volume", "alpha": 0.05}, ("/alpha", "only-for-shares")),
+        ({"metric": "click_through", "alpha": 0.05}, ("/alpha", "only-for-shares")),
+        ({"threshold": 1, "alpha": 0.05}, ("/threshold", "out-of-range")),
         ({"metric": "volume", "actions": ["rollback_request"]}, ("/actions", "only-for-shares")),
         ({"actions": ["alert", "alert"]}, ("/actions", "must-differ")),
         (
@@ -174,7 +199,7 @@ def test_the_past_and_another_version_are_baselines():
 )
 def test_what_does_not_fit_together_is_named(fields, fault):
     """Each fault has its field and a code that says the remedy."""
-    found = _changed(**fields).faults({"accuracy", "volume"}, {"accuracy"})
+    found = _changed(**fields).faults(KNOWN)
 
     assert fault in [(one.pointer, one.code) for one in found]
 
@@ -187,4 +212,4 @@ def test_a_definition_is_read_back_as_it_was():
 
     assert msgspec.convert(RULE.as_data(), Rule) == RULE
     assert msgspec.convert(default.as_data(), Rule) == default
-    assert default.faults({"accuracy"}, {"accuracy"}) == []
+    assert default.faults(KNOWN) == []

@@ -57,7 +57,7 @@ WIPE = """
 ALTER TABLE staging.feedback_events DISABLE TRIGGER append_only;
 DELETE FROM staging.feedback_events; DELETE FROM staging.event_keys; DELETE FROM dead_letters;
 DELETE FROM consumer_positions; DELETE FROM passages; DELETE FROM rules;
-DELETE FROM rule_decisions; UPDATE staging.log_head SET next_offset = 1
+DELETE FROM rule_decisions; DELETE FROM rule_evidence; UPDATE staging.log_head SET next_offset = 1
 """
 
 

@@ -17,7 +17,7 @@ from feedback_ingest.settings import Settings
 from feedback_loop.learning.rules import Rule
 from feedback_loop.stream.process import catch_up
 from feedback_loop.stream.rebuild import rebuild
-from feedback_loop.stream.rule_book import ProjectRules, defaults_of
+from feedback_loop.stream.ruling.rule_book import ProjectRules, defaults_of
 from tests.stream.events import append, feedback, inference, truth, wipe
 
 MOOD = Rule(
@@ -112,6 +112,25 @@ def test_one_person_raises_nothing(empty: Database, settings: Settings, pepper: 
     assert alerts(empty) == [(1, "mood", "m1", "raised")]
 
 
+def test_people_of_a_segment_are_counted(empty: Database, settings: Settings, pepper: Pepper) -> None:
+    """A rule for one segment fires by the people in it; those of another do not speak for it."""
+    vienna, graz = (
+        Rule(**MOOD.as_data() | {"rule_id": town, "segment": f"town={town}"}) for town in ("vienna", "graz")
+    )
+    define(empty, settings, pepper, vienna, graz)
+    received(empty, pepper, thumbs(0, 60, users=60, second=0, positive=True))
+    for first, count, users, town in ((100, 100, 20, "vienna"), (200, 100, 19, "graz")):
+        facts = thumbs(first, count, users, second=200)
+        for fact in facts:
+            if fact.kind == "feedback":
+                fact.body["user_context"]["segments"] = {"town": town}
+        received(empty, pepper, facts)
+    catch_up(empty, settings)
+
+    assert alerts(empty) == [(1, "vienna", "m1", "raised")]
+    assert verdicts(empty, "graz") == ["too_few_users"]
+
+
 def test_people_who_are_new_do_not_count(empty: Database, settings: Settings, pepper: Pepper) -> None:
     """Three hundred users made for the occasion raise nothing, however bad it looks."""
     define(empty, settings, pepper, MOOD)
@@ -203,3 +222,29 @@ def test_another_version_is_compared(empty: Database, settings: Settings, pepper
     catch_up(empty, settings)
 
     assert alerts(empty) == [(1, "worse", "m3", "raised")]
+
+
+def test_evidence_is_gathered_from_batch_to_batch(empty: Database, settings: Settings, pepper: Pepper) -> None:
+    """With alpha, ten batches that look bad by chance raise nothing; a fall raises one alert, and evidence starts anew.
+
+    However the log is cut into batches.
+    """
+    rule = Rule(
+        rule_id="sure", metric="accuracy", comparison="below", threshold=0.8, window_s=60, min_samples=10, alpha=0.05
+    )
+    for batch in (20, 2_000):
+        wipe(empty)
+        define(empty, settings, pepper, rule, "accuracy_floor")
+        cut = settings.model_copy(update={"stream_batch": batch})
+        append(empty, pepper, *(fact for n in range(100) for fact in judged_at(n, n, right=n % 4 != 0)))
+        catch_up(empty, cut)
+        by_chance, verdict = alerts(empty), verdicts(empty, "sure")
+        append(empty, pepper, *(fact for n in range(100, 200) for fact in judged_at(n, n, right=False)))
+        catch_up(empty, cut)
+        assert (by_chance, verdict) == ([], ["not_certain"])
+        assert alerts(empty) == [(1, "sure", "m1", "raised")]
+
+
+def judged_at(n: int, second: int, right: bool) -> tuple[Fact, Fact]:
+    """An answer with its truth."""
+    return inference(f"i{n}", second=second), truth(f"t{n}", f"i{n}", 3 if right else 4, second=second)

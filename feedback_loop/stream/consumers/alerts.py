@@ -13,17 +13,20 @@ from feedback_ingest.log import Fact
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.metrics import bucket_start
 from feedback_loop.learning.rules import PREVIOUS, VERSION, Decision, Point, Standing
+from feedback_loop.learning.sequential import Growth
+from feedback_loop.learning.sequential import evidence as strength
 from feedback_loop.learning.watching import Evidence, look, reach_s
 from feedback_loop.registry.champions import version_before
-from feedback_loop.stream import rule_book
-from feedback_loop.stream.alerting import RAISED, RECOVERED, alert, facts_of, told_before
-from feedback_loop.stream.asking import ask
 from feedback_loop.stream.consumers._base import Batch, Bucket, Consumer, Movement
-from feedback_loop.stream.decided import keep_decisions
-from feedback_loop.stream.metric_points import Series, newest, points
-from feedback_loop.stream.rule_book import Standard
+from feedback_loop.stream.ruling import rule_book
+from feedback_loop.stream.ruling.alerting import RAISED, RECOVERED, alert, facts_of, told_before
+from feedback_loop.stream.ruling.asking import ask
+from feedback_loop.stream.ruling.decided import keep_decisions
+from feedback_loop.stream.ruling.evidences import grown, keep
+from feedback_loop.stream.ruling.metric_points import Series, newest, points
+from feedback_loop.stream.ruling.rule_book import Standard
+from feedback_loop.stream.ruling.voices import Ear
 from feedback_loop.stream.tables import Alert
-from feedback_loop.stream.voices import Ear
 from feedback_loop.stream.writing import json_text
 
 CHANNEL = "feedback_alerts"
@@ -107,9 +110,13 @@ class Alerts(Consumer):
         since = bucket_start(min(moved) - timedelta(seconds=reach_s(rule)), self.settings.bucket_s)
         others = self._others(standard, series, cursor)
         evidence = Evidence(points(cursor, series, since), others, partial(self._ear.listen, cursor, now, series))
-        return Looked(
-            standard, series, list(look(rule, evidence, moved, Standing(stood is not None, last_fired))), stood
-        )
+        growth = grown(cursor, standard, series, moved.values()) if rule.alpha and stood is None else Growth()
+        standing = Standing(stood is not None, last_fired, strength(growth))
+        decisions = list(look(rule, evidence, moved, standing))
+        if rule.alpha:
+            has_turned = any(found.fires or found.recovers for found in decisions)
+            keep(cursor, standard, series, Growth() if has_turned else growth)
+        return Looked(standard, series, decisions, stood)
 
     @staticmethod
     def _alerts(looked: Looked, cause_offset: int, now: datetime) -> list[dict[str, Any]]:

@@ -8,8 +8,8 @@ from typing import Any
 from psycopg import Cursor
 
 from feedback_loop.learning.rules import Decision
-from feedback_loop.stream.metric_points import Series
-from feedback_loop.stream.rule_book import Standard
+from feedback_loop.stream.ruling.metric_points import Series
+from feedback_loop.stream.ruling.rule_book import Standard
 from feedback_loop.stream.writing import json_text
 
 # The same verdict with other figures is written once a second at most.

@@ -6,8 +6,8 @@ from typing import Any
 
 from feedback_ingest.log import Fact
 from feedback_loop.learning.rules import Decision
-from feedback_loop.stream.metric_points import Series
-from feedback_loop.stream.rule_book import Standard
+from feedback_loop.stream.ruling.metric_points import Series
+from feedback_loop.stream.ruling.rule_book import Standard
 
 RAISED, RECOVERED = "alert_raised", "alert_recovered"
 DRIFT_SIGNALLED, REVIEW_REQUESTED = "drift_signalled", "review_tasks_requested"

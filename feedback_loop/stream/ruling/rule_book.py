@@ -18,16 +18,17 @@ from feedback_ingest.errors import NotFound
 from feedback_ingest.log import LogRow
 from feedback_ingest.receive import refuse
 from feedback_ingest.settings import Settings
-from feedback_loop.learning.metrics import collect
-from feedback_loop.learning.rules import Rule, default_rules
-from feedback_loop.stream.tables import RuleDefinition
+from feedback_loop.learning.metrics import KINDS, collect
+from feedback_loop.learning.rules import Known, Rule, default_rules
+from feedback_loop.stream.ruling.tables import RuleDefinition
+from feedback_loop.stream.tables import LiveRegistration
 from feedback_loop.stream.writing import json_text
 
 logger = logging.getLogger("feedback.stream")
 
 DEFINED, REMOVED = "rule_defined", "rule_removed"
-SHARES = frozenset({"accuracy", "satisfaction", "win_rate"})
-"""Metrics whose every sample lies between 0 and 1."""
+UNITS = frozenset({"accuracy", "satisfaction", "win_rate"})
+"""Metrics each of whose samples lies between 0 and 1 by itself, not only all together, as clicks and what was shown."""
 
 DEFAULT_OPTIONS = {"accuracy_floor", "rule_window_s", "rule_min_samples", "rule_cooldown_s"}
 
@@ -105,7 +106,7 @@ class ProjectRules:
 
         Raises ValidationFailed for what does not fit together, with the fields.
         """
-        check(rule)
+        refuse(rule.faults(self.known()))
         self._lock()
         known = {each.rule.rule_id: each for each in self.every()}.get(rule.rule_id)
         if known is not None and known.log_offset and known.rule == rule:
@@ -118,6 +119,14 @@ class ProjectRules:
         self._lock()
         self.find(rule_id)
         self._write(rule_id, None, decider, now)
+
+    def known(self) -> Known:
+        """The metrics that rules of the project may name."""
+        wanted = select(LiveRegistration).where(LiveRegistration.project_id == self.project_id)
+        kinds = {name: metric.interval for name, metric in collect().items()}
+        kinds |= {row.metric: KINDS[row.kind].interval for row in self.session.exec(wanted)}
+        shares = frozenset(name for name, interval in kinds.items() if interval == "wilson")
+        return Known(frozenset(kinds), shares, UNITS & shares)
 
     def _write(self, rule_id: str, definition: dict[str, Any] | None, decider: Decider, now: datetime) -> None:
         mine = (RuleDefinition.project_id == self.project_id, RuleDefinition.rule_id == rule_id)
@@ -139,11 +148,6 @@ class ProjectRules:
         """One change of a project's rules at a time, until the transaction ends; taken before the lock of the log."""
         key = {"key": f"rules {self.project_id}"}
         self.session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
-
-
-def check(rule: Rule) -> None:
-    """Raises ValidationFailed for a definition whose fields do not fit together."""
-    refuse(rule.faults(collect(), SHARES))
 
 
 def defaults_of(settings: Settings) -> list[Rule]:

@@ -11,9 +11,9 @@ from feedback_loop.learning.rollbacks import may_ask
 from feedback_loop.learning.rules import Decision, Voices
 from feedback_loop.registry.champions import serves
 from feedback_loop.registry.rollbacks import REQUESTED
-from feedback_loop.stream.alerting import as_body
-from feedback_loop.stream.metric_points import Series
-from feedback_loop.stream.rule_book import Standard
+from feedback_loop.stream.ruling.alerting import as_body
+from feedback_loop.stream.ruling.metric_points import Series
+from feedback_loop.stream.ruling.rule_book import Standard
 
 WAS_ASKED = "SELECT FROM staging.event_keys WHERE project_id = %s AND kind = %s AND id = %s"
 

@@ -7,7 +7,7 @@ from psycopg import Cursor
 
 from feedback_loop.learning.metrics import collect
 from feedback_loop.learning.rules import Ratio, Voices
-from feedback_loop.stream.metric_points import Series
+from feedback_loop.stream.ruling.metric_points import Series
 
 VOTES = """
 FROM live_feedback f
@@ -16,6 +16,11 @@ WHERE f.project_id = %(project)s AND f.model_name = %(model)s AND f.model_versio
   AND f.source_kind = 'end_user' AND f.feedback_type <> 'ground_truth' AND f.feedback_type <> 'review_label'
   AND f.state = 'attributed' AND NOT f.is_undone
   AND (%(types)s::text[] IS NULL OR f.feedback_type = ANY(%(types)s))
+  AND (%(own)s::text IS NULL OR f.metric = %(own)s)
+  AND (%(name)s = '' OR (f.row ->> 'segments')::jsonb ->> %(name)s = %(value)s OR EXISTS (
+      SELECT FROM live_inferences i
+      WHERE i.project_id = f.project_id AND i.inference_request_id = f.inference_request_id
+        AND (i.answer ->> 'segments')::jsonb ->> %(name)s = %(value)s))
 """
 # A user who is new in the window may be one of many made for it.
 USERS = f"""
@@ -49,15 +54,22 @@ class Ear:
 
 
 def listen(cursor: Cursor[Any], series: Series, start: datetime, end: datetime) -> Voices:
-    """The people and the votes in one metric of one model version between two moments of event time."""
-    types = collect()[series.metric].feedback_types
+    """The people and the votes in one metric of one model version between two moments of event time.
+
+    In a segment that stands for all others (`other`, `against`) nobody is counted: who is in it is not told by name.
+    """
+    kind = collect().get(series.metric)
+    name, _, value = series.segment.partition("=")
     asked = {
         "project": series.project_id,
         "model": series.model_name,
         "version": series.model_version,
         "start": start,
         "end": end,
-        "types": None if types is None else sorted(types),
+        "types": sorted(kind.feedback_types) if kind and kind.feedback_types else None,
+        "own": None if kind else series.metric,
+        "name": name,
+        "value": value,
     }
     [users] = cursor.execute(USERS, asked).fetchone() or (0,)
     if series.metric not in WITNESSED:

@@ -9,9 +9,9 @@ import msgspec
 
 from feedback_ingest.decisions import Decider
 from feedback_ingest.envelopes import shape_faults
-from feedback_ingest.errors import Fault, SetupError, ValidationFailed
-from feedback_loop.learning.rules import Rule
-from feedback_loop.stream.rule_book import ProjectRules, check
+from feedback_ingest.errors import Fault, SetupError
+from feedback_loop.learning.rules import Known, Rule
+from feedback_loop.stream.ruling.rule_book import ProjectRules
 
 REMEDIES = {
     "not-registered": "name a metric of GET /v1/metrics",
@@ -29,7 +29,7 @@ REMEDIES = {
 """What to do about a fault of a definition, by its code."""
 
 
-def read_rules(path: Path) -> list[Rule]:
+def read_rules(path: Path, known: Known) -> list[Rule]:
     """The rules of a file that holds `rules:` with a list; raises SetupError naming each field and its remedy."""
     import yaml
 
@@ -44,7 +44,7 @@ def read_rules(path: Path) -> list[Rule]:
     listed = told.get("rules") if isinstance(told, dict) and set(told) == {"rules"} else None
     if not isinstance(listed, list):
         raise SetupError(f"{path} holds no list under the one name `rules`; write `rules:` and a list below it")
-    faults = [(place, fault) for place, one in enumerate(listed) for fault in faults_of(one)]
+    faults = [(place, fault) for place, one in enumerate(listed) for fault in faults_of(one, known)]
     names = [one["rule_id"] for one in listed if isinstance(one, dict) and "rule_id" in one]
     if faults:
         raise SetupError("; ".join(f"{path} /rules/{place}{_told(fault)}" for place, fault in faults[:20]))
@@ -53,15 +53,12 @@ def read_rules(path: Path) -> list[Rule]:
     return [msgspec.convert(one, Rule) for one in listed]
 
 
-def faults_of(told: Any) -> Sequence[Fault]:
+def faults_of(told: Any, known: Known) -> Sequence[Fault]:
     """What is wrong with one definition, as JSON values; nothing where it may be defined."""
     try:
-        check(msgspec.convert(told, Rule))
+        return msgspec.convert(told, Rule).faults(known)
     except msgspec.ValidationError:
         return shape_faults(told, Rule) or [Fault("", "wrong-type")]
-    except ValidationFailed as error:
-        return error.faults
-    return ()
 
 
 def apply_rules(rules: ProjectRules, wanted: Sequence[Rule], decider: Decider, now: datetime) -> list[str]:

@@ -1,0 +1,1 @@
+"""Rules at work: their definitions, what they are decided on, what they decided, and what follows."""
