@@ -19,7 +19,7 @@ export UV_SYSTEM_CERTS ?= 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench chaos docs lint
+.PHONY: help setup demo up test check bench chaos docs vendor lint
 
 help: ## list the verbs
 	@echo 'make VERB [ARGS="..."]'
@@ -48,6 +48,11 @@ chaos: setup ## kill processes and count what was acknowledged
 
 docs: setup ## write docs/reference from the code
 	@$(BIN)/python -m docs.generate
+
+vendor: ## fetch what the pages load of others again, with npm, as its lock says
+	@cd api/pages/static/vendor && npm ci --ignore-scripts --no-audit --no-fund && \
+		cp node_modules/uplot/dist/uPlot.iife.min.js node_modules/uplot/dist/uPlot.min.css . && \
+		cp node_modules/uplot/LICENSE uPlot.LICENSE.txt && sha256sum uPlot.* > SHA256SUMS && rm -r node_modules
 
 lint: setup
 	$(BIN)/ruff check .

@@ -17,11 +17,13 @@ from api import (
     reads,
     routes,
     rules,
+    status,
     training_queue,
     wakeups,
     webhooks,
 )
-from api.pages import files, sign_in
+from api.pages import dashboard, files, sign_in
+from api.pages.visitors import TurnedAway, turn_away
 from api.receiver import create_app, thin
 from feedback_ingest.settings import Settings
 
@@ -39,10 +41,12 @@ ROOMS = (
     reads,
     routes,
     rules,
+    status,
     admin,
     quarantine,
     webhooks,
     sign_in,
+    dashboard,
     files,
 )
 
@@ -53,6 +57,7 @@ def create_whole_app(settings: Settings | None = None) -> FastAPI:
     for room in ROOMS:
         app.include_router(room.router)
     app.include_router(browsers.beside)
+    app.add_exception_handler(TurnedAway, turn_away)
     return app
 
 

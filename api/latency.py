@@ -58,5 +58,4 @@ def told(
 
 
 def _told(one: Waiting) -> dict[str, Any]:
-    named = one._asdict()
-    return {**named, "feedback_ids": named.pop("names")}
+    return {"feedback_ids" if name == "names" else name: value for name, value in one._asdict().items()}

@@ -37,7 +37,7 @@ TOLD = {
     },
 }
 OUR_PATH = re.compile(r"\A/(?!/)[A-Za-z0-9_/-]{0,200}\Z", re.ASCII)
-FIRST_PAGE = "/session"
+FIRST_PAGE = "/dashboard"
 WRONG = {
     Unauthenticated.code: "That is no valid key.",
     Forbidden.code: "That key may not read; it takes one with the scope read.",
@@ -174,7 +174,7 @@ def _ask(next_: str, error: FeedbackError | None = None) -> Response:
 def _to_go_on(secret: str) -> str:
     token = sessions.form_token(secret)
     return (
-        '<form method="post" action="/session/end">'
+        f'<p><a class="button" href="{FIRST_PAGE}">Dashboard</a></p><form method="post" action="/session/end">'
         f'<input type="hidden" name="csrf_token" value="{token}"><button class="plain">Sign out</button></form>'
     )
 

@@ -23,11 +23,12 @@ def up(as_json: bool = typer.Option(False, "--json", help="Say where things are 
     with running(get_settings(), everything, lambda line: typer.echo(line, err=True), stop) as system:
         api, grpc, dagster = system.addresses.api_url, system.addresses.grpc_address, system.addresses.dagster_url
         if as_json:
-            where = {"api": api, "grpc": grpc, "dagster": dagster, "data_dir": str(system.settings.data_dir)}
+            where = {"api": api, "dashboard": f"{api}/dashboard", "grpc": grpc, "dagster": dagster}
+            where["data_dir"] = str(system.settings.data_dir)
             typer.echo(json.dumps(where))
         elif not stop.is_set():
-            typer.echo(f"API      {api}/docs\ngRPC     {grpc or 'not served'}\nDagster  {dagster}/asset-groups")
-            typer.echo(f"logs     {system.settings.data_dir}/logs")
+            typer.echo(f"API        {api}/docs\nDashboard  {api}/dashboard\ngRPC       {grpc or 'not served'}")
+            typer.echo(f"Dagster    {dagster}/asset-groups\nlogs       {system.settings.data_dir}/logs")
             typer.echo("running until Ctrl-C")
         stop.wait()
         typer.echo("stopping", err=True)

@@ -31,6 +31,7 @@ def links(system: System, observer: Observer) -> dict[str, str]:
     found = {
         "asset graph": f"{system.addresses.dagster_url}/asset-groups",
         "API docs": f"{system.addresses.api_url}/docs",
+        "dashboard": f"{system.addresses.api_url}/dashboard",
     }
     compiled = [fact for fact in observer.facts if fact.kind == "dataset_compiled"]
     if compiled:

@@ -12,6 +12,7 @@ from feedback_cli.demo.display import Display
 from feedback_cli.demo.recording import Recording, open_recording
 from feedback_cli.demo.replay import Replay, print_tenths
 from feedback_cli.demo.report import Report
+from feedback_cli.demo.setting_up import watcher_key
 from feedback_cli.supervision.interrupts import stop_on_signals
 from feedback_cli.supervision.system import System, everything, running
 from feedback_ingest.errors import SetupError
@@ -50,13 +51,15 @@ def play(wishes: Wishes, is_quiet: bool) -> Report:
     with display:
         display.phase("starting Postgres, API, stream and Dagster")
         with running(settings, everything, display.milestone, stop) as system:
+            watching = f"{system.addresses.api_url}/dashboard, key {watcher_key(system.database).key}"
+            display.milestone(f"watch it at {watching}")
             report = _played(wishes, recording, system, display, stop)
             display.close()
             report.write(system.settings.data_dir / "demo.json")
             if not is_quiet:
                 _print(report, console)
             if not wishes.is_exiting:
-                console.print("everything stays up until Ctrl-C")
+                console.print(f"look at {watching}\neverything stays up until Ctrl-C")
                 stop.wait()
     return report
 

@@ -1,5 +1,7 @@
 """What a demo needs before its first event: a model name nobody used, a first champion, a key for the client."""
 
+from datetime import timedelta
+
 from sqlmodel import Session
 
 from feedback_cli.supervision.system import System
@@ -37,6 +39,15 @@ def first_champion(
             session.commit()
         follow_alias(system.database, DEMO_PROJECT_ID, name, first.model_version)
         return first
+
+
+def watcher_key(database: Database) -> keys.NewKey:
+    """A key for whoever watches the demo on the dashboard; it reads, for a day."""
+    with Session(database.engine) as session:
+        now = utc_now()
+        key = keys.create(session, DEMO_PROJECT, ["read"], now, now + timedelta(days=1), environment="demo")
+        session.commit()
+        return key
 
 
 def client_key(database: Database) -> keys.NewKey:

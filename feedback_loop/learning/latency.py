@@ -42,8 +42,8 @@ class Journey(NamedTuple):
     metric: str
     feedback_type: str
     log_offset: int
-    known_offset: int
-    """From here on the log held both the feedback and its inference."""
+    ready_offset: int
+    """The event that made it an example: itself, or its inference where that came later."""
     occurred_at: datetime
     received_at: datetime
     durable_at: datetime | None
@@ -102,7 +102,7 @@ def times(journey: Journey, datasets: Sequence[Dataset], golden_share: float) ->
         for dataset in datasets
         if dataset.model_name == journey.model_name
         and dataset.first_offset <= journey.log_offset
-        and journey.known_offset <= dataset.log_offset
+        and journey.ready_offset <= dataset.log_offset
     ]
     if not is_learnt_from(journey, golden_share):
         holding = []

@@ -1,6 +1,5 @@
 """Journeys of feedback through the loop as the tables and the log tell them, for learning.latency to measure."""
 
-from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,9 +10,9 @@ from feedback_ingest.decisions import decided
 from feedback_ingest.log import LogRow
 from feedback_loop.learning.latency import Dataset, Journey
 
+MOST = 10_000
 SLICES = 100
-A_SLICE = 100
-"""A window is looked at in a hundred slices, at most so many journeys each: all of them, or a sample over all of it."""
+"""Of more journeys than MOST a sample is taken: as many from each of so many slices of the window."""
 FACTS = ("dataset_compiled", "model_trained")
 NEWEST = 100
 """So many facts of learning are looked at: with two a training, the newest fifty trainings of a project."""
@@ -24,12 +23,12 @@ PASSED_BY = {"attributed": "attribution", "enriched": "enrichment", "queued": "t
 PASSED = """
 LEFT JOIN LATERAL (
     SELECT p.first_offset, p.passed_at FROM passages p
-    WHERE p.last_offset >= k.known_offset AND p.consumers @> ARRAY['{consumer}'] ORDER BY p.last_offset LIMIT 1
-) {stage} ON {stage}.first_offset <= k.known_offset
+    WHERE p.last_offset >= q.ready_offset AND p.consumers @> ARRAY['{consumer}'] ORDER BY p.last_offset LIMIT 1
+) {stage} ON {stage}.first_offset <= q.ready_offset
 """
 JOURNEYS = text(f"""
-SELECT n, q.feedback_id, q.inference_request_id, q.model_name, q.model_version, f.metric, f.feedback_type, q.log_offset,
-       k.known_offset, q.occurred_at, q.received_at, e.appended_at,
+SELECT q.feedback_id, q.inference_request_id, q.model_name, q.model_version, f.metric, f.feedback_type, q.log_offset,
+       q.ready_offset, q.occurred_at, q.received_at, e.appended_at,
        {", ".join(f"{stage}.passed_at" for stage in PASSED_BY)}
 FROM generate_series(0, {SLICES - 1}) n
 CROSS JOIN LATERAL (
@@ -37,13 +36,16 @@ CROSS JOIN LATERAL (
     WHERE t.project_id = :project AND t.queued_at >= :since + n * CAST(:slice AS interval)
       AND t.queued_at < :since + (n + 1) * CAST(:slice AS interval)
       AND (CAST(:model AS text) IS NULL OR t.model_name = :model)
-    ORDER BY t.queued_at LIMIT {A_SLICE}
+    ORDER BY t.queued_at LIMIT :a_slice
 ) q
 JOIN live_feedback f ON f.project_id = q.project_id AND f.feedback_id = q.feedback_id
-JOIN live_inferences i ON i.project_id = q.project_id AND i.inference_request_id = q.inference_request_id
-CROSS JOIN LATERAL (SELECT greatest(q.log_offset, i.log_offset) AS known_offset) k
 LEFT JOIN staging.feedback_events e ON e.log_offset = q.log_offset
 {"".join(PASSED.format(stage=stage, consumer=consumer) for stage, consumer in PASSED_BY.items())}
+""")
+COUNT = text("""
+SELECT count(*) FROM (
+    SELECT FROM training_examples WHERE project_id = :project AND queued_at >= :since LIMIT :most + 1
+) found
 """)
 SERVED = text("SELECT model_name, model_version, first_answer_at FROM served_versions WHERE project_id = :project")
 
@@ -55,10 +57,10 @@ def journeys(
     # Each join is a look-up by key; a plan made while the tables were small must not become a scan of large ones.
     session.execute(text("SET LOCAL enable_hashjoin = off"))
     session.execute(text("SET LOCAL enable_mergejoin = off"))
-    given = {"project": project_id, "since": until - window, "slice": window / SLICES, "model": model_name}
-    rows = session.execute(JOURNEYS, given).all()
-    fullest = max(Counter(row[0] for row in rows).values(), default=0)
-    return [Journey(*row[1:]) for row in rows], fullest >= A_SLICE
+    given = {"project": project_id, "since": until - window, "most": MOST}
+    is_sample = session.execute(COUNT, given).scalar_one() > MOST
+    given |= {"a_slice": MOST // SLICES if is_sample else MOST, "slice": window / SLICES, "model": model_name}
+    return [Journey(*row) for row in session.execute(JOURNEYS, given)], is_sample
 
 
 def datasets(session: Session, project_id: int) -> list[Dataset]:

@@ -131,6 +131,9 @@ def test_what_is_stuck_says_why(empty: Database, settings: Settings) -> None:
         ("queued", "it was undone"): ("gone",),
         ("in_dataset", "there is no dataset of digits yet: 1 new label, it takes 150"): ("ok",),
     }
+    assert {frozenset(one) for one in refused} == {
+        frozenset({"stage", "reason", "events", "since", "feedback_ids", "is_capped"})
+    }
     assert ("trained", "no model was trained on digits-2") in {(one["stage"], one["reason"]) for one in untrained}
     assert ("serving", "digits-2 does not serve: the gate refused it: not better", 2) in {
         (one["stage"], one["reason"], one["events"]) for one in refused

@@ -165,7 +165,7 @@ def test_the_page_asks_and_says_what_is_wrong(client: Client, make_key: MakeKey)
     assert (wrong.status_code, "canary" in wrong.text, 'role="alert"' in wrong.text) == (401, False, True)
     assert (blind.status_code, "scope read" in blind.text) == (403, True)
     assert (good.status_code, good.headers["location"]) == (303, "/session")
-    assert {answer.headers["location"] for answer in away} == {"/session"}
+    assert {answer.headers["location"] for answer in away} == {"/dashboard"}
     assert "You are signed in" in send(client, "GET", "/session", cookie).text
 
 

@@ -31,7 +31,7 @@ def journey(**given: Any) -> Journey:
     """A ground truth that took a second more to each stage."""
     usual = {
         "feedback_id": "f", "inference_request_id": "i", "model_name": "digits", "model_version": "m1",
-        "metric": "accuracy", "feedback_type": "ground_truth", "log_offset": 5, "known_offset": 5,
+        "metric": "accuracy", "feedback_type": "ground_truth", "log_offset": 5, "ready_offset": 5,
         "occurred_at": at(0), "received_at": at(1), "durable_at": at(3), "attributed_at": at(6),
         "enriched_at": at(10), "queued_at": at(15),
     }  # fmt: skip
@@ -70,8 +70,8 @@ def test_what_is_not_known_is_not_told() -> None:
     ("given", "golden_share", "compiled"),
     [
         ({}, 0.0, at(30)),
-        ({"known_offset": 40}, 0.0, at(50)),
-        ({"log_offset": 3, "known_offset": 3}, 0.0, at(20)),
+        ({"ready_offset": 40}, 0.0, at(50)),
+        ({"log_offset": 3, "ready_offset": 3}, 0.0, at(20)),
         ({"model_name": "other"}, 0.0, None),
         ({"feedback_type": "implicit_click"}, 0.0, None),
         ({}, 1.0, None),
