@@ -2,10 +2,9 @@
 
 import logging
 from asyncio import TimerHandle
-from functools import partial
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.buffered import ARRIVED
 from api.receiver.problems import WHOLE_ANSWER, Headers, problem
@@ -23,23 +22,6 @@ CLOSE = (b"connection", b"close")
 
 log = logging.getLogger("feedback.http")
 log.setLevel(logging.ERROR)  # a client's mistakes are answered, not logged
-
-
-def answer_whole(cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes) -> bool:
-    """Writes an answer of our own in one piece; False where the client does not read, and has to be waited for."""
-    if cycle.flow.write_paused or cycle.response_started:
-        return False
-    cycle.response_started = cycle.response_complete = True
-    cycle.message_event.set()
-    if not cycle.disconnected:
-        keeps_alive = cycle.keep_alive and CLOSE not in headers
-        told = [*cycle.default_headers, *headers] if keeps_alive else [*cycle.default_headers, *headers, CLOSE]
-        lines = [b"%s: %s\r\n" % field for field in told]
-        cycle.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", body)))
-        if not keeps_alive:
-            cycle.transport.close()
-        cycle.on_response()
-    return True
 
 
 class GuardedHttp(HttpToolsProtocol):
@@ -83,7 +65,7 @@ class GuardedHttp(HttpToolsProtocol):
                 raise ValueError("the head is too large")  # the parser stops, and send_400_response says why
         self._is_in_head = False
         super().on_headers_complete()
-        cast(dict[str, Any], self.scope)[WHOLE_ANSWER] = partial(answer_whole, self.cycle)
+        cast(dict[str, Any], self.scope)[WHOLE_ANSWER] = self.answer_whole
 
     def on_message_complete(self) -> None:
         """The next byte begins the next head."""
@@ -101,6 +83,23 @@ class GuardedHttp(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+
+    def answer_whole(self, scope: Any, status: int, headers: Headers, body: bytes) -> bool:
+        """Writes an answer of ours in one piece; False where it has to wait, for another or until the client reads."""
+        cycle = self.cycle
+        if cycle.scope is not scope or cycle.response_started or self.flow.write_paused:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.disconnected:
+            keeps_alive = cycle.keep_alive and CLOSE not in headers
+            told = [*cycle.default_headers, *headers] if keeps_alive else [*cycle.default_headers, *headers, CLOSE]
+            lines = [b"%s: %s\r\n" % field for field in told]
+            self.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", body)))
+            if not keeps_alive:
+                self.transport.close()
+            self.on_response_complete()
+        return True
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP is told so in a bare answer; a head that is refused, by name."""

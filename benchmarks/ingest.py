@@ -60,6 +60,7 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
         environments = dict.fromkeys(TARGETS, environment | {"FEEDBACK_GRPC": "false"})
         environments["receiver"] = environment | {"FEEDBACK_GRPC_PORT": str(grpc_port := free_port())}
         servers = {name: stack.enter_context(served(target, environments[name])) for name, target in TARGETS.items()}
+        servers["two_workers"] = stack.enter_context(served(TARGETS["receiver"], environments["no_log"], workers=2))
         return uvloop.run(_measure(servers, grpc_port, data_dir, database.asyncpg_dsn, key, rounds, seconds))
 
 
@@ -110,6 +111,7 @@ def _summary(figures: dict[str, list[float]], rss_mib: float) -> dict[str, Any]:
         "single_vs_fastapi_noop": ratio("receiver_per_s", "noop_per_s"),
         "single_vs_naive": ratio("receiver_per_s", "naive_per_s"),
         "single_vs_no_log": ratio("receiver_per_s", "no_log_per_s"),
+        "two_workers_vs_one": ratio("two_workers_per_s", "receiver_per_s"),
         "batch_vs_copy": ratio("batch_events_per_s", "copy_events_per_s"),
         "grpc_vs_batch": ratio("grpc_events_per_s", "batch_events_per_s"),
         "ack_p99_ms_at_1000": round(statistics.median(figures["ack_p99_ms"]), 1),

@@ -30,8 +30,8 @@ class Server:
         return [self.process, *self.process.children(recursive=True)]
 
     def rss_mib(self) -> float:
-        """Resident memory of all of them."""
-        return sum(process.memory_info().rss for process in self.family()) / 2**20
+        """Resident memory of its worker, the largest of them."""
+        return max(process.memory_info().rss for process in self.family()) / 2**20
 
 
 def cpu_s(processes: list[psutil.Process]) -> float:
@@ -59,10 +59,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(target: str, environment: dict[str, str]) -> Iterator[Server]:
+def served(target: str, environment: dict[str, str], workers: int = 1) -> Iterator[Server]:
     """Serves `target` (module:attribute) until the block ends."""
     port = free_port()
-    program = f"from api.serving import serve; serve({target!r}, '127.0.0.1', {port})"
+    program = f"from api.serving import serve; serve({target!r}, '127.0.0.1', {port}, workers={workers})"
     process = subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.DEVNULL
     )

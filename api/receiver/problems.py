@@ -22,7 +22,7 @@ Headers = list[tuple[bytes, bytes]]
 Answer = tuple[int, Headers, bytes]
 Send = Callable[[dict[str, Any]], Any]
 WHOLE_ANSWER = "feedback.answer"
-"""In a scope, where the server puts it: (status, headers, body) -> whether it was written, all at once."""
+"""In a scope, where the server puts it: (scope, status, headers, body) -> whether it was written, all at once."""
 
 JSON: Headers = [(b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")]
 PROBLEM: Headers = [(b"content-type", b"application/problem+json"), (b"x-content-type-options", b"nosniff")]
@@ -79,6 +79,6 @@ async def answer(scope: dict[str, Any], send: Send, status: int, headers: Header
     """Sends one complete answer: in one piece where the server can."""
     headers = [*headers, (b"content-length", b"%d" % len(body))]
     whole = scope.get(WHOLE_ANSWER)
-    if whole is None or not whole(status, headers, body):
+    if whole is None or not whole(scope, status, headers, body):
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
