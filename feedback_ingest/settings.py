@@ -91,6 +91,10 @@ class Settings(BaseSettings):
     rule_cooldown_s: int = Field(15, ge=0, description="Seconds of event time between two alerts of the default rule.")
     rollback_cooldown_s: int = Field(300, ge=0, description="Seconds between two rollbacks of one model by rules.")
 
+    stream_metrics_host: str = Field("127.0.0.1", description="Address where the stream tells Prometheus its figures.")
+    stream_metrics_port: int = Field(
+        9108, ge=1, le=65535, description="Port of that; where nobody set it and it is in use, nothing is told."
+    )
     webhook_allow: str | None = Field(
         None,
         description="Private targets of webhooks, by commas: host, host:port, an address, or a network as 10.0.0.0/8.",

@@ -27,7 +27,7 @@ from feedback_ingest.clock import monotonic_s, utc_now
 from feedback_ingest.errors import SetupError
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
-from feedback_loop.stream import passages, positions
+from feedback_loop.stream import counters, passages, positions
 from feedback_loop.stream.consumers import Batch, Event, collect
 from feedback_loop.stream.dead_letters import bury, refuse_too_many
 from feedback_loop.stream.forgetting import forget
@@ -85,7 +85,10 @@ class Stream:
         turn = next_turn(self._standings, positions.places(self._connection, self._elsewhere))
         events = self._reader.read(turn.after, turn.upto) if turn else []
         if turn and events:
+            began_s = monotonic_s()
             self._process(turn, events)
+            counters.BATCH.observe(monotonic_s() - began_s)
+            counters.EVENTS.inc(len(events))
             self._sweeper.sweep(len(events))
         return len(events)
 

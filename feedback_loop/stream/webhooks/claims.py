@@ -39,7 +39,8 @@ WITH places AS (
 UPDATE webhook_messages m SET leased_until = $4, claims = m.claims + 1, tries = m.tries + 1
 FROM due, webhook_endpoints e
 WHERE m.message_id = due.message_id AND m.endpoint_id = due.endpoint_id AND e.endpoint_id = m.endpoint_id
-RETURNING m.message_id, m.endpoint_id, m.project_id, m.event_type, m.body, m.tries, m.claims, e.sealed_url,
+RETURNING m.message_id, m.endpoint_id, m.project_id, m.event_type, m.body, m.tries, m.claims, m.created_at,
+    e.sealed_url,
     ARRAY(SELECT s.sealed FROM webhook_secrets s
           WHERE s.endpoint_id = m.endpoint_id AND (s.expires_at IS NULL OR s.expires_at > $1)
           ORDER BY s.created_at DESC) AS sealed_secrets
@@ -83,6 +84,7 @@ class Claim(NamedTuple):
     body: str
     tries: int
     claims: int
+    created_at: datetime
     sealed_url: bytes
     sealed_secrets: list[bytes]
 

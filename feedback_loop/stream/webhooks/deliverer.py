@@ -20,6 +20,7 @@ from feedback_ingest.clock import monotonic_s, utc_now
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.retries import Outcome, health_after, next_try
+from feedback_loop.stream import counters
 from feedback_loop.stream.webhooks import claims
 from feedback_loop.stream.webhooks.claims import Claim
 from feedback_loop.stream.webhooks.outbox import CHANNEL
@@ -136,6 +137,7 @@ class Deliverer:
         began = self._clock()
         sent = await self._send(claim, began)
         ended = self._clock()
+        _count(claim, sent.outcome, ended)
         following = next_try(claim.event_type, claim.tries, sent.outcome, self._chance())
         async with pool.acquire() as connection, connection.transaction():
             before = await claims.health_of(connection, claim.endpoint_id)
@@ -160,6 +162,13 @@ class Deliverer:
         held = [claim for task, claim in self._on_the_way.items() if not task.done()]
         if held:
             await claims.renew(own, held, self._clock())
+
+
+def _count(claim: Claim, outcome: Outcome, now: datetime) -> None:
+    if outcome.is_delivered:
+        counters.DELAY.observe((now - claim.created_at).total_seconds())
+    word = "delivered" if outcome.is_delivered else outcome.error or f"{(outcome.status or 0) // 100}xx"
+    counters.ATTEMPTS.labels(word).inc()
 
 
 def delivering(database: Database, settings: Settings, stop: Flag) -> AbstractContextManager[None]:
