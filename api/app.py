@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from api import (
     admin,
+    aggregates,
     browsers,
     consumers,
     contract,
@@ -30,6 +31,7 @@ from feedback_ingest.settings import Settings
 ROOMS = (
     wakeups,
     log,
+    aggregates,
     consumers,
     training_queue,
     contract,

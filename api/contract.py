@@ -16,6 +16,8 @@ from feedback_ingest.errors import NotFound
 from feedback_ingest.feedback_types import collect
 from feedback_ingest.receive import Sender, refuse
 from feedback_ingest.schema_versions import published, reads_as, versions
+from feedback_loop.learning import metrics
+from feedback_loop.learning.metrics import KINDS, meaning_of
 
 router = APIRouter(tags=["contract"])
 CACHED = {"cache-control": "private, max-age=60", "vary": "Authorization"}
@@ -72,8 +74,8 @@ def show_schema(
     responses=openapi.answers(401, 403, 422, 503),
 )
 def show_metrics(sender: AnyKey, session: Reading) -> dict[str, Any]:
-    """The built-in ones and those the project registered."""
-    return {"metrics": shown(every_metric(session, sender.project_id))}
+    """The built-in ones and those the project registered, each with what it counts and what silence means in it."""
+    return {"metrics": [_explained(one) for one in shown(every_metric(session, sender.project_id))]}
 
 
 @router.post(
@@ -96,7 +98,13 @@ def register_metric(
     receiving = request.app.state.receiving
     receiving.metrics.refresh(receiving.database)
     response.status_code = 201 if is_new else 200
-    return next(one for one in shown(every_metric(session, sender.project_id)) if one["metric"] == metric.metric)
+    known = shown(every_metric(session, sender.project_id))
+    return _explained(next(one for one in known if one["metric"] == metric.metric))
+
+
+def _explained(metric: dict[str, Any]) -> dict[str, Any]:
+    made = KINDS.get(metric["kind"]) or metrics.collect().get(metric["metric"])
+    return metric if made is None else {**metric, **meaning_of(made)}
 
 
 def _cacheable(request: Request, told: Response, value: dict[str, Any], media: str) -> Response:

@@ -89,6 +89,47 @@ def _answer(description: str, name: str, media: str) -> dict[str, Any]:
     return {"description": description, "content": {media: {"schema": {"$ref": REF.format(name=name)}}}}
 
 
+_NUMBER: dict[str, Any] = {"type": ["number", "null"]}
+_TIME: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
+_WINDOW: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("start", "end"), _TIME),
+        **dict.fromkeys(("value", "low", "high"), _NUMBER),
+        **dict.fromkeys(("numerator", "denominator"), {"type": "number"}),
+        "samples": {"type": "integer"},
+    },
+}
+_SERIES: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("model_version", "metric", "segment"), {"type": "string"}),
+        "windows": {"type": "array", "items": _WINDOW},
+    },
+}
+AGGREGATES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Series of windows, and the offset up to which they speak of the log.",
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["model_name", "window", "from", "to", "offset", "metrics", "series"],
+                    "properties": {
+                        "model_name": {"type": "string"},
+                        "window": {"enum": ["tumbling", "sliding", "session"]},
+                        "from": _TIME,
+                        "to": _TIME,
+                        "offset": {"type": "integer", "minimum": 0},
+                        "metrics": {"type": "object", "additionalProperties": {"type": "object"}},
+                        "series": {"type": "array", "items": _SERIES},
+                        "ranking": {"type": "array", "items": {"type": "object"}},
+                    },
+                }
+            }
+        },
+    }
+}
 LOG_PAGE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events in order of offsets, and where to read on.",

@@ -129,6 +129,43 @@ def expectations() -> str:
     return opening + _table(("rule", "severity", "what must hold"), rows)
 
 
+def metrics() -> str:
+    """What each metric counts, out of what, and what silence means in it; and the kinds of a project's own."""
+    module = importlib.import_module("feedback_loop.learning.metrics")
+    registered = importlib.import_module("feedback_loop.learning.metrics._registered")
+    doors = importlib.import_module("feedback_ingest.doors.metrics")
+    intervals = importlib.import_module("feedback_loop.learning.metrics._interval")
+    parts = [
+        "# Metrics\n\nEach is a ratio per model, version, segment and bucket of event time, kept exactly: feedback "
+        "that is taken back, edited or attributed late moves it. [Windows](../explanation/windows.md) add buckets up. "
+        "`GET /v1/metrics` says the same of a project, its own metrics among them.\n"
+    ]
+    for name, metric in module.collect().items():
+        description, direction, *_ = doors.BUILT_IN[name]
+        types = ", ".join(f"`{each}`" for each in sorted(metric.feedback_types or ())) or "every type"
+        better = "" if direction == "none" else f" {direction.capitalize()} is better."
+        parts.append(f"## {name}\n\n{description}{better}\n\n{inspect.getdoc(metric)}\n\n{_made_of(metric, types)}")
+    parts.append(f"## Of a project's own\n\n{inspect.getdoc(doors.NewMetric)}\n")
+    for kind in registered.KINDS.values():
+        parts.append(f"### {kind.name}\n\n{inspect.getdoc(kind)}\n\n{_made_of(kind, 'whatever names the metric')}")
+    functions = {"wilson": intervals.interval, "poisson": intervals.poisson, "normal": intervals.normal}
+    rows = [(f"`{name}`", _one_line(inspect.getdoc(of) or "")) for name, of in functions.items()]
+    parts.append(f"## Intervals\n\nAll are of 95 %.\n\n{_table(('interval', 'what it is'), rows)}")
+    parts.append(f"## Segments\n\n{_after_title('feedback_loop.learning.segments')}\n")
+    return "\n".join(parts)
+
+
+def _made_of(metric: Any, types: str) -> str:
+    rows = [(name, getattr(metric, name)) for name in ("numerator", "denominator")]
+    rows += [("silence is", metric.silence), ("interval", f"`{metric.interval}`"), ("reads", types)]
+    return _table(("", ""), rows)
+
+
+def _after_title(module: str) -> str:
+    """What a module's docstring says below its first line."""
+    return (inspect.getdoc(importlib.import_module(module)) or "").partition("\n\n")[2]
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "problems": problems,
@@ -137,6 +174,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "http": http,
     "grpc": grpc,
     "expectations": expectations,
+    "metrics": metrics,
 }
 
 

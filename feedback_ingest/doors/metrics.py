@@ -11,7 +11,7 @@ from sqlmodel import Session, select
 
 from feedback_ingest.doors.tables import RegisteredMetric
 from feedback_ingest.envelopes import Shape
-from feedback_ingest.errors import Fault
+from feedback_ingest.errors import Fault, ValidationFailed
 from feedback_ingest.feedback_types import collect
 from feedback_ingest.feedback_types._base import Number, Slug
 from feedback_ingest.postgres import Database
@@ -29,13 +29,21 @@ BUILT_IN = {
 }
 
 
+MetricKind = Literal["mean", "share", "per_answer"]
+
+
 class NewMetric(Shape):
-    """A metric as POST /v1/metrics takes it; `low` and `high` bound its values where they are bounded."""
+    """A metric as POST /v1/metrics takes it; `low` and `high` bound its values where they are bounded.
+
+    `kind` is what feedback that names it adds up to: the `mean` of its numbers, the `share` of its labels that agree
+    with the answer, or how much of it comes `per_answer`. It never changes, because what was counted stays counted.
+    """
 
     metric: Slug
     description: Annotated[str, Meta(min_length=1, max_length=1_000, pattern=r"\S")]
     direction: Literal["higher", "lower", "none"]
     feedback_types: Annotated[list[Slug], Meta(min_length=1, max_length=64)]
+    kind: MetricKind = "mean"
     low: Number | UnsetType = UNSET
     high: Number | UnsetType = UNSET
 
@@ -53,7 +61,10 @@ class NewMetric(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric as it is shown; `direction` says which way is better; None leaves a side of the range open."""
+    """A metric as it is shown; `direction` says which way is better; None leaves a side of the range open.
+
+    `kind` is that of a registered one; what a built-in one is made of is on its page.
+    """
 
     metric: str
     description: str
@@ -62,6 +73,7 @@ class Metric:
     high: float | None
     feedback_types: list[str]
     built_in: bool
+    kind: str | None = None
 
 
 def types_of_built_in() -> dict[str, list[str]]:
@@ -79,12 +91,16 @@ def every_metric(session: Session, project_id: int) -> list[Metric]:
         description, direction, low, high = BUILT_IN.get(name, (f"What {', '.join(types)} says.", "none", None, None))
         shown.append(Metric(name, description, direction, low, high, types, True))
     for row in session.exec(select(RegisteredMetric).where(RegisteredMetric.project_id == project_id)):
-        shown.append(Metric(row.slug, row.description, row.direction, row.low, row.high, row.feedback_types, False))
+        about = row.slug, row.description, row.direction, row.low, row.high, row.feedback_types
+        shown.append(Metric(*about, built_in=False, kind=row.kind))
     return sorted(shown, key=lambda metric: metric.metric)
 
 
 def register(session: Session, project_id: int, metric: NewMetric, now: datetime) -> bool:
-    """Registers or changes a metric of the project; the caller commits. True where it is new."""
+    """Registers or changes a metric of the project; the caller commits. True where it is new.
+
+    Raises ValidationFailed where it would become another kind.
+    """
     row = session.get(RegisteredMetric, (project_id, metric.metric))
     is_new = row is None
     if row is None:
@@ -93,9 +109,12 @@ def register(session: Session, project_id: int, metric: NewMetric, now: datetime
             slug=metric.metric,
             description="",
             direction="",
+            kind=metric.kind,
             feedback_types=[],
             registered_at=now,
         )
+    if row.kind != metric.kind:
+        raise ValidationFailed(faults=(Fault("/kind", "unchangeable"),))
     row.description, row.direction = metric.description, metric.direction
     row.low = None if metric.low is UNSET else metric.low
     row.high = None if metric.high is UNSET else metric.high

@@ -18,6 +18,7 @@ class RegisteredMetric(SQLModel, table=True):
     slug: str = Field(sa_column=Column(String(64), primary_key=True))
     description: str = Field(sa_column=Column(Text, nullable=False))
     direction: str = Field(sa_column=Column(Text, nullable=False))
+    kind: str = Field(default="mean", sa_column=Column(Text, nullable=False, server_default="mean"))
     low: float | None = Field(default=None)
     high: float | None = Field(default=None)
     feedback_types: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))

@@ -1,9 +1,9 @@
 """Segments: the parts of traffic that metrics are split by, how many of them there may be, and which a row falls in.
 
-Anybody may send any name and value, so both are bounded: in the order of the log, the first NAMES names of a project
-are split by, and of each name the first VALUES values; every later value is `other`, and later names are not split by.
-What is admitted once stays, so a segment means the same to the stream, to the assets and after a rebuild. Names and
-values longer than LONGEST characters are taken for one too many.
+Anybody may send any name and value, so both are bounded: in the order of the log, the first 16 names of a project are
+split by, and of each name the first 50 values; every later value is `other`, and later names are not split by. What is
+admitted once stays, so a segment means the same to the stream, to the assets and after a rebuild. Names and values of
+more than 64 characters are taken for one too many, and so is a name with `=` in it.
 """
 
 from collections import defaultdict

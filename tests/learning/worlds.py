@@ -111,6 +111,8 @@ class Follower:
         self.feedback: dict[tuple[int, str], dict[str, Any]] = {}
         self.inferences: dict[tuple[int, str], dict[str, Any]] = {}
         self.states: dict[tuple[int, str], dict[str, Any]] = {}
+        self._about: dict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
+        self._undoing: dict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
         self.sums: dict[metrics.Place, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
         self.votes: dict[tuple[int, str, str], Counter[str]] = defaultdict(Counter)
         self.admitted = Admitted()
@@ -126,10 +128,12 @@ class Follower:
                 own = [each for each in self.registered.values() if each.project_id == row.project_id]
                 cases = metrics.cases_of(own, row.log_offset)
                 self._add(metrics.inference_contributions(inference, self.bucket_s, cases), 1)
-                touched = [f for f in self.feedback.values() if f["inference_request_id"] == row.id]
+                touched = self._about[row.project_id, row.id]
             elif (feedback := feedback_row(row)) is not None:
                 self.feedback[row.project_id, row.id] = feedback
                 self.admitted.admit([(row.project_id, feedback["segments"])])
+                self._about[row.project_id, feedback["inference_request_id"]].append(feedback)
+                self._undoing[row.project_id, feedback["target_feedback_id"]].append(feedback)
                 target = self.feedback.get((row.project_id, feedback["target_feedback_id"]))
                 touched = [feedback] if target is None else [feedback, target]
             for each in touched:
@@ -139,7 +143,7 @@ class Follower:
     def _attribute(self, feedback: dict[str, Any]) -> None:
         key = (feedback["project_id"], feedback["feedback_id"])
         inference = self.inferences.get((feedback["project_id"], feedback["inference_request_id"]))
-        undone = any(undoes(other, feedback) for other in self.feedback.values())
+        undone = any(undoes(other, feedback) for other in self._undoing[key])
         after = feedback | attribute(feedback, inference)._asdict() | {"is_undone": undone}
         for state, sign in ((self.states.get(key), -1), (after, 1)):
             if state is not None:

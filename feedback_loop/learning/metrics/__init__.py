@@ -1,6 +1,15 @@
 """Metrics, one a file: what feedback says of a model, as exact ratios per bucket of event time."""
 
-from feedback_loop.learning.metrics._base import WIDE, AmountColumns, Amounts, Contribution, Metric, Place, collect
+from feedback_loop.learning.metrics._base import (
+    WIDE,
+    AmountColumns,
+    Amounts,
+    Contribution,
+    Metric,
+    Place,
+    collect,
+    meaning_of,
+)
 from feedback_loop.learning.metrics._contributions import (
     Kinds,
     bucket_start,
@@ -10,15 +19,16 @@ from feedback_loop.learning.metrics._contributions import (
     segments_of,
     vote_contributions,
 )
-from feedback_loop.learning.metrics._interval import Interval, interval, interval_of
+from feedback_loop.learning.metrics._interval import Z_95, Interval, interval, interval_of
 from feedback_loop.learning.metrics._registered import KINDS, Registered, registered_metrics
-from feedback_loop.learning.metrics._table import metrics_table
+from feedback_loop.learning.metrics._table import floored, metrics_table
 from feedback_loop.learning.metrics._votes import VOTING, Vote, vote_of
 
 __all__ = [
     "KINDS",
     "VOTING",
     "WIDE",
+    "Z_95",
     "AmountColumns",
     "Amounts",
     "Contribution",
@@ -32,9 +42,11 @@ __all__ = [
     "cases_of",
     "collect",
     "contributions",
+    "floored",
     "inference_contributions",
     "interval",
     "interval_of",
+    "meaning_of",
     "metrics_table",
     "registered_metrics",
     "segments_of",

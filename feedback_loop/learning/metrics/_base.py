@@ -105,6 +105,11 @@ class Metric(ABC):
         """
 
 
+def meaning_of(metric: Metric | type[Metric]) -> dict[str, str]:
+    """What a metric counts, out of what, what silence means in it, and which kind of interval it has."""
+    return {name: getattr(metric, name) for name in ("numerator", "denominator", "silence", "interval")}
+
+
 def is_settled(state: Mapping[str, Any]) -> bool:
     """Whether a feedback counts in any metric now: attributed, not undone, and itself no retraction."""
     return state["state"] == "attributed" and not state["is_undone"] and not state["is_retraction"]
