@@ -13,6 +13,7 @@ from api import openapi
 from api.receiver.bodies import JSON_TYPE, media_type
 from api.receiver.options import idempotency_key, query
 from api.receiver.problems import item_problem
+from feedback_ingest import log
 from feedback_ingest.errors import FeedbackError, FeedbackIdConflict, IdempotencyKeyReused, MalformedJson, TooDeep
 from feedback_ingest.feedback_types import collect
 from feedback_ingest.idempotency import feedback_id_of
@@ -20,7 +21,7 @@ from feedback_ingest.intake import FEEDBACK
 from feedback_ingest.log import Item, LogRow
 from feedback_ingest.postgres import Database
 from feedback_ingest.schema_versions import reads_as
-from feedback_ingest.tables import EventKey, FeedbackEvent
+from feedback_ingest.tables import EventKey
 from feedback_loop.learning.attribution import attribute
 from feedback_loop.learning.routes import Placed, sinks_of, taking
 from feedback_loop.learning.rows import feedback_row, inference_row
@@ -75,11 +76,7 @@ def _would_be(database: Database, item: Item, by_key: bool) -> dict[str, Any]:
 def _inference_of(session: Session, item: Item) -> LogRow | None:
     name = orjson.loads(item.body)["inference_request_id"]
     key = session.get(EventKey, (item.project_id, "inference", name))
-    row = session.get(FeedbackEvent, key.log_offset) if key else None
-    if row is None:
-        return None
-    body = orjson.loads(row.body)
-    return LogRow(row.log_offset, row.project_id, row.kind, row.id, row.occurred_at, row.received_at, body)
+    return log.at(session, [key.log_offset])[key.log_offset] if key else None
 
 
 def _goes_to(item: Item, inference: LogRow | None, offset: int, placed: Sequence[Placed]) -> dict[str, Any]:

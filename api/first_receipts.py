@@ -3,14 +3,17 @@
 import asyncio
 from datetime import datetime
 
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from feedback_ingest.errors import StorageUnavailable
 from feedback_ingest.postgres import Database
-from feedback_ingest.tables import FeedbackEvent
 
 LOOK_S = 3.0
+WANTED = text(
+    "SELECT log_offset, received_at FROM staging.known_events WHERE log_offset = ANY(CAST(:offsets AS bigint[]))"
+)
 
 
 async def first_received_at(database: Database, offsets: list[int]) -> dict[int, datetime]:
@@ -23,8 +26,5 @@ async def first_received_at(database: Database, offsets: list[int]) -> dict[int,
 
 
 def _look(database: Database, offsets: list[int]) -> dict[int, datetime]:
-    wanted = select(FeedbackEvent.log_offset, FeedbackEvent.received_at).where(
-        col(FeedbackEvent.log_offset).in_(offsets)
-    )
     with Session(database.engine) as session:
-        return {row[0]: row[1] for row in session.exec(wanted)}
+        return {row.log_offset: row.received_at for row in session.execute(WANTED, {"offsets": offsets})}

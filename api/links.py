@@ -12,6 +12,7 @@ from sqlmodel import Session
 from api import link_pages, openapi
 from api.access import Reading, key
 from api.json_bodies import body, described, raw_body
+from feedback_ingest import log
 from feedback_ingest.clock import new_id, utc_now
 from feedback_ingest.doors import tokens
 from feedback_ingest.doors.tables import FeedbackToken
@@ -20,7 +21,7 @@ from feedback_ingest.feedback_types import FeedbackValue, collect
 from feedback_ingest.intake import FEEDBACK
 from feedback_ingest.names import is_visible
 from feedback_ingest.receive import Sender, refuse
-from feedback_ingest.tables import EventKey, FeedbackEvent
+from feedback_ingest.tables import EventKey
 
 router = APIRouter(tags=["links"])
 FORM = "application/x-www-form-urlencoded"
@@ -159,7 +160,7 @@ def _model_of(session: Session, sender: Sender, wanted: tokens.NewToken) -> tupl
     if wanted.model_version is not msgspec.UNSET:
         return name, wanted.model_version
     known = session.get(EventKey, (sender.project_id, "inference", wanted.inference_request_id))
-    row = session.get(FeedbackEvent, known.log_offset) if known else None
-    if row is None or row.model_version is None:
+    if known is None:
         raise ValidationFailed(faults=(Fault("/model_version", "required"),))
-    return name or row.model_name, row.model_version
+    logged = log.at(session, [known.log_offset])[known.log_offset].body
+    return name or logged.get("model_name"), logged["model_version"]

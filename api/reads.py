@@ -1,20 +1,26 @@
 """What was stored, read back: one feedback, one inference; always of the key's own project."""
 
-from datetime import datetime
 from typing import Any
 
-import orjson
 from fastapi import APIRouter
-from sqlmodel import Session, col, select
+from sqlalchemy import text
+from sqlmodel import Session
 
 from api.access import Reading, ReadKey
+from feedback_ingest import log
 from feedback_ingest.errors import NotFound
+from feedback_ingest.log import LogRow
 from feedback_ingest.names import canonical_uuid
 from feedback_ingest.receive import Sender
-from feedback_ingest.tables import EventKey, FeedbackEvent
+from feedback_ingest.tables import EventKey
 from feedback_loop.stream.tables import LiveFeedback
 
 router = APIRouter(tags=["read"])
+ABOUT = text("""
+SELECT log_offset FROM staging.known_events
+WHERE project_id = :project_id AND inference_request_id = :name AND kind = 'feedback'
+ORDER BY log_offset DESC LIMIT 1000
+""")
 
 
 @router.get("/v1/feedback/{feedback_id}", summary="The event as sent, and what the server added")
@@ -37,23 +43,17 @@ def show_inference(inference_request_id: str, sender: ReadKey, session: Reading)
 @router.get("/v1/inferences/{inference_request_id}/feedback", summary="All feedback about one inference")
 def show_feedback_of(inference_request_id: str, sender: ReadKey, session: Reading) -> dict[str, Any]:
     """The newest 1,000 in the order of the log; empty where there is none, or none yet."""
-    wanted = select(FeedbackEvent).where(
-        FeedbackEvent.project_id == sender.project_id,
-        FeedbackEvent.inference_request_id == inference_request_id,
-        FeedbackEvent.kind == "feedback",
-    )
-    rows = session.exec(wanted.order_by(col(FeedbackEvent.log_offset).desc()).limit(1_000)).all()
-    return {"feedback": [{"feedback_id": row.id, **_as_stored(row)} for row in reversed(rows)]}
+    about = {"project_id": sender.project_id, "name": inference_request_id}
+    found = log.at(session, session.execute(ABOUT, about).scalars().all())
+    return {"feedback": [{"feedback_id": row.id, **_as_stored(row)} for _, row in sorted(found.items())]}
 
 
-def _event(session: Session, sender: Sender, kind: str, name: str) -> FeedbackEvent:
+def _event(session: Session, sender: Sender, kind: str, name: str) -> LogRow:
     key = session.get(EventKey, (sender.project_id, kind, name))
-    row = session.get(FeedbackEvent, key.log_offset) if key else None
-    if row is None:
+    if key is None:
         raise NotFound()
-    return row
+    return log.at(session, [key.log_offset])[key.log_offset]
 
 
-def _as_stored(row: FeedbackEvent) -> dict[str, Any]:
-    added: dict[str, datetime | int] = {"offset": row.log_offset, "received_at": row.received_at}
-    return {**orjson.loads(row.body), **added}
+def _as_stored(row: LogRow) -> dict[str, Any]:
+    return {**row.body, "offset": row.log_offset, "received_at": row.received_at}

@@ -1,6 +1,6 @@
 """A day of the log as rows of Parquet: read from Postgres in pieces, flattened, in memory that does not grow."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -13,7 +13,10 @@ import orjson
 from sqlmodel import Session, col, select
 
 from feedback_assets.lake import BATCH_ROWS, note_of
+from feedback_ingest import log
 from feedback_ingest.log import LogRow
+from feedback_ingest.sealed import segments
+from feedback_ingest.sealed.tables import SealedEvent
 from feedback_ingest.tables import FeedbackEvent
 from feedback_loop.learning.errors import UnreadableRow
 from feedback_loop.learning.rows import feedback_row, inference_row
@@ -108,35 +111,40 @@ class Export:
             return None
 
     def _pieces(self, after: int) -> Iterator[list[LogRow]]:
-        wanted = (
-            select(
-                FeedbackEvent.log_offset,
-                FeedbackEvent.project_id,
-                FeedbackEvent.kind,
-                FeedbackEvent.id,
-                FeedbackEvent.occurred_at,
-                FeedbackEvent.received_at,
-                FeedbackEvent.body,
-            )  # type: ignore[call-overload]
-            .where(
-                FeedbackEvent.kind == self._kind,
-                col(FeedbackEvent.received_at) >= self._span.start,
-                col(FeedbackEvent.received_at) < self._span.end,
-                col(FeedbackEvent.log_offset) > after,
-                col(FeedbackEvent.log_offset) <= self._span.upto_offset,
-            )
-            .order_by(col(FeedbackEvent.log_offset))
-        )
+        """The rows, from files as far as the log is sealed, then from its table."""
         with self._sessions() as session:
-            found = session.execute(wanted, execution_options={"stream_results": True, "yield_per": PIECE})
-            for rows in found.partitions():
-                yield [_logged(*row) for row in rows]
+            while True:
+                for offsets in self._sealed(session, after):
+                    yield [row for _, row in sorted(log.at(session, offsets).items())]
+                after = max(after, segments.through(session))
+                yield from self._stored(session, after)
+                if segments.through(session) <= after:  # else it was sealed while we looked, and nothing was found
+                    return
 
+    def _sealed(self, session: Session, after: int) -> Iterator[Sequence[int]]:
+        while True:
+            wanted = select(SealedEvent.log_offset).where(*self._mine(SealedEvent, after))
+            offsets = session.exec(wanted.order_by(col(SealedEvent.log_offset)).limit(PIECE)).all()
+            if not offsets:
+                return
+            yield offsets
+            after = offsets[-1]
 
-def _logged(
-    log_offset: int, project_id: int, kind: str, name: str, occurred_at: datetime, received_at: datetime, body: str
-) -> LogRow:
-    return LogRow(log_offset, project_id, kind, name, occurred_at, received_at, orjson.loads(body))
+    def _stored(self, session: Session, after: int) -> Iterator[list[LogRow]]:
+        conditions = (*self._mine(FeedbackEvent, after), segments.nothing_sealed_behind(after))
+        wanted = select(*log.COLUMNS).where(*conditions).order_by(col(FeedbackEvent.log_offset))
+        found = session.execute(wanted, execution_options={"stream_results": True, "yield_per": PIECE})
+        for rows in found.partitions():
+            yield [log.row_of(row) for row in rows]
+
+    def _mine(self, table: type[FeedbackEvent] | type[SealedEvent], after: int) -> tuple[Any, ...]:
+        return (
+            table.kind == self._kind,
+            col(table.received_at) >= self._span.start,
+            col(table.received_at) < self._span.end,
+            col(table.log_offset) > after,
+            col(table.log_offset) <= self._span.upto_offset,
+        )
 
 
 def _kept(path: Path, schema: "pa.Schema", upto_offset: int) -> "Iterator[pa.RecordBatch]":

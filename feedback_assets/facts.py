@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlmodel import Session, col, select
 
 from feedback_ingest import log
 from feedback_ingest.canonical import Pepper
 from feedback_ingest.log import Appended, Fact, LogRow
-from feedback_ingest.tables import EventKey, FeedbackEvent, Project
+from feedback_ingest.tables import EventKey, Project
 
 ALERT_RAISED = "alert_raised"
 DATASET_COMPILED = "dataset_compiled"
@@ -30,10 +29,10 @@ def read(session: Session, kinds: Sequence[str], upto_offset: int | None = None)
     keys = select(EventKey.log_offset).where(
         col(EventKey.project_id).in_(select(Project.project_id)), col(EventKey.kind).in_(kinds)
     )
-    wanted = select(FeedbackEvent).where(col(FeedbackEvent.log_offset).in_(keys))
     if upto_offset is not None:
-        wanted = wanted.where(col(FeedbackEvent.log_offset) <= upto_offset)
-    return [_row(event) for event in session.exec(wanted.order_by(col(FeedbackEvent.log_offset)))]
+        keys = keys.where(col(EventKey.log_offset) <= upto_offset)
+    found = log.at(session, session.exec(keys).all())
+    return [row for _, row in sorted(found.items())]
 
 
 def of_model(facts: Sequence[LogRow], project_id: int, model_name: str) -> list[LogRow]:
@@ -47,15 +46,3 @@ def append(
     """Appends one fact under `name`, which makes a second attempt a duplicate; the caller commits, soon."""
     [appended] = log.append(session, [Fact(project_id, kind, name, dict(body), now)], now, pepper)
     return appended
-
-
-def _row(event: FeedbackEvent) -> LogRow:
-    return LogRow(
-        event.log_offset,
-        event.project_id,
-        event.kind,
-        event.id,
-        event.occurred_at,
-        event.received_at,
-        orjson.loads(event.body),
-    )

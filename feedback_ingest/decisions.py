@@ -64,4 +64,5 @@ def decided(
     if before is not None:
         wanted = wanted.where(EventKey.log_offset < before)
     offsets = session.exec(wanted.order_by(col(EventKey.log_offset).desc()).limit(limit)).all()
-    return [row for offset in offsets for row in log.read(session, offset - 1, 1) if row.log_offset == offset]
+    found = log.at(session, offsets)
+    return [found[offset] for offset in offsets]

@@ -6,10 +6,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import text
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, func, select
 
+from feedback_ingest import log
 from feedback_ingest.clock import utc_now
 from feedback_ingest.tables import EventKey, FeedbackEvent, LogHead
+
+SEALED = text("""
+SELECT coalesce(sum(rows), 0)::bigint AS rows, min(first_offset) AS first, coalesce(max(last_offset), 0) AS last,
+       count(*) AS segments, coalesce(sum(bytes), 0)::bigint AS bytes
+FROM staging.sealed_segments
+""")
 
 
 class LogState(NamedTuple):
@@ -20,10 +27,14 @@ class LogState(NamedTuple):
     last: int
     keys: int
     head: int
+    segments: int
+    sealed_bytes: int
+    sealed_through: int
+    """How many of its partitions are files, how large these are, and the last offset in them."""
 
     @property
     def is_whole(self) -> bool:
-        """Gapless from its first kept offset to its head; keys outlive dropped partitions, never the other way."""
+        """Gapless from its first offset to its head, in files and in PostgreSQL, with a key for every event."""
         return self.rows == self.last - self.first + 1 and self.last == self.head and self.keys >= self.rows
 
 
@@ -33,15 +44,17 @@ def look_at_log(session: Session) -> LogState:
     rows = session.exec(
         select(func.count(), func.min(FeedbackEvent.log_offset), func.max(FeedbackEvent.log_offset))
     ).one()
+    sealed = session.execute(SEALED).one()
     keys = session.exec(select(func.count()).select_from(EventKey)).one()
     head = session.exec(select(LogHead.next_offset)).one() - 1
-    return LogState(rows[0], rows[1] or 1, rows[2] or 0, keys, head)
+    first, last = sealed.first or rows[1] or 1, rows[2] or sealed.last
+    return LogState(rows[0] + sealed.rows, first, last, keys, head, sealed.segments, sealed.bytes, sealed.last)
 
 
 def first_day(session: Session) -> date:
     """The UTC day on which the oldest kept event was received; today where there is none."""
-    oldest = session.exec(select(FeedbackEvent.received_at).order_by(col(FeedbackEvent.log_offset)).limit(1)).first()
-    return (oldest or utc_now()).astimezone(UTC).date()
+    oldest = next(iter(log.read(session, 0, 1)), None)
+    return (oldest.received_at if oldest else utc_now()).astimezone(UTC).date()
 
 
 class DiskUse(NamedTuple):
@@ -59,24 +72,3 @@ def look_at_disk(session: Session, data_dir: Path) -> DiskUse:
     files = sum(path.stat().st_size for path in known if path.is_file())
     at = data_dir if data_dir.exists() else data_dir.absolute().parent
     return DiskUse(database, files, shutil.disk_usage(at).free)
-
-
-def drop_partitions(session: Session, below: int) -> list[str]:
-    """Retention: drops every whole partition whose offsets are all below `below`; the caller commits.
-
-    Keys stay, so a retry of a dropped event is still known as a duplicate. Returns the dropped tables' names.
-    """
-    found = session.execute(
-        text(
-            "SELECT c.relname AS name, pg_get_expr(c.relpartbound, c.oid) AS bound FROM pg_inherits i "
-            "JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'staging.feedback_events'::regclass "
-            "ORDER BY c.relname"
-        )
-    ).all()
-    dropped = []
-    for row in found:
-        end = int(row.bound.split("TO ('")[1].split("'")[0])
-        if end <= below:
-            session.execute(text(f'DROP TABLE staging."{row.name}"'))
-            dropped.append(row.name)
-    return dropped

@@ -1,6 +1,6 @@
 """The log for synchronous code: append facts, read from any offset; the door's writer is in group_commit.py."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -10,6 +10,7 @@ from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
 from feedback_ingest.canonical import Pepper, canonical_json
+from feedback_ingest.sealed import segments
 from feedback_ingest.tables import FeedbackEvent, LogHead
 
 CHANNEL = "feedback_log"
@@ -21,6 +22,17 @@ SELECT ord, log_offset, status FROM staging.append_events(
     CAST({4} AS timestamptz[]), CAST({5} AS timestamptz[]), CAST({6} AS text[]))
 """
 """The one statement that writes the log; migrations/sql/append_events.sql says how and why."""
+
+COLUMNS: Any = (
+    FeedbackEvent.log_offset,
+    FeedbackEvent.project_id,
+    FeedbackEvent.kind,
+    FeedbackEvent.id,
+    FeedbackEvent.occurred_at,
+    FeedbackEvent.received_at,
+    FeedbackEvent.body,
+)
+"""What a LogRow, or a row of a sealed file, is made of, in its order."""
 
 Status = Literal["accepted", "duplicate", "conflict"]
 
@@ -90,23 +102,36 @@ def prepare(fact: Fact, received_at: datetime, pepper: Pepper) -> Item:
 
 
 def read(session: Session, after: int, limit: int, kinds: Sequence[str] | None = None) -> list[LogRow]:
-    """At most `limit` rows with an offset above `after`, in order; only committed ones, and never with a gap."""
-    wanted = select(
-        FeedbackEvent.log_offset,
-        FeedbackEvent.project_id,
-        FeedbackEvent.kind,
-        FeedbackEvent.id,
-        FeedbackEvent.occurred_at,
-        FeedbackEvent.received_at,
-        FeedbackEvent.body,
-    ).where(col(FeedbackEvent.log_offset) > after)  # type: ignore[call-overload]
+    """At most `limit` rows with an offset above `after`, in order; only committed ones, and never with a gap.
+
+    Where their partition is sealed they come from its file.
+    """
+    found = _stored(session, after, limit, kinds)
+    if found or (sealed := segments.through(session)) <= after:
+        return found
+    found = [row_of(row) for row in segments.rows(session, after, limit, kinds)]
+    return found + read(session, sealed, limit - len(found), kinds) if len(found) < limit else found
+
+
+def at(session: Session, offsets: Collection[int]) -> dict[int, LogRow]:
+    """The rows at `offsets`, by offset; an offset that the log has not reached is left out."""
+    wanted = select(*COLUMNS).where(col(FeedbackEvent.log_offset).in_(offsets))
+    found = {row.log_offset: row_of(row) for row in session.execute(wanted)}
+    left = [offset for offset in offsets if offset not in found]
+    return found | {offset: row_of(row) for offset, row in segments.at(session, left).items()}
+
+
+def _stored(session: Session, after: int, limit: int, kinds: Sequence[str] | None) -> list[LogRow]:
+    wanted = select(*COLUMNS).where(col(FeedbackEvent.log_offset) > after, segments.nothing_sealed_behind(after))
     if kinds is not None:
         wanted = wanted.where(col(FeedbackEvent.kind).in_(kinds))
-    rows = session.execute(wanted.order_by(col(FeedbackEvent.log_offset)).limit(limit)).all()
-    return [
-        LogRow(log_offset, project_id, kind, name, occurred_at, received_at, orjson.loads(body))
-        for log_offset, project_id, kind, name, occurred_at, received_at, body in rows
-    ]
+    return [row_of(row) for row in session.execute(wanted.order_by(col(FeedbackEvent.log_offset)).limit(limit))]
+
+
+def row_of(row: Any) -> LogRow:
+    """A row of COLUMNS, or of a sealed file, with its body read."""
+    log_offset, project_id, kind, name, occurred_at, received_at, body = row
+    return LogRow(log_offset, project_id, kind, name, occurred_at, received_at, orjson.loads(body))
 
 
 def head(session: Session) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlmodel import Session, col, func, select
+from sqlalchemy import text
+from sqlmodel import Session, col, select
 
 from feedback_ingest.decisions import KINDS as DECISIONS
 from feedback_ingest.doors.tables import NamedConsumer
@@ -13,6 +14,8 @@ from feedback_ingest.errors import Fault, Forbidden, ValidationFailed
 from feedback_ingest.log import head
 from feedback_ingest.names import parse_time
 from feedback_ingest.receive import Sender
+from feedback_ingest.sealed import segments
+from feedback_ingest.sealed.files import SealedRow
 from feedback_ingest.tables import FeedbackEvent
 
 AGO = re.compile(r"\Alast:(\d{1,9})([smhd])\Z", re.ASCII)
@@ -21,6 +24,7 @@ OFFSET = re.compile(r"\Aoffset:(\d{1,18})\Z", re.ASCII)
 CONSUMER = re.compile(r"\Aconsumer:([a-z0-9][a-z0-9._-]{0,63})\Z", re.ASCII)
 KIND = re.compile(r"\A[a-z_]{1,64}\Z", re.ASCII)
 MAX_KINDS = 32
+FIRST_SINCE = text("SELECT min(log_offset) FROM staging.known_events WHERE received_at >= :since")
 PIECE = 100
 """Rows fetched at once: with the largest events, what they take stays within tens of megabytes."""
 
@@ -81,8 +85,7 @@ def first_offset(session: Session, project_id: int, start: str, now: datetime, p
     since = _since(start, now)
     if since is None:
         raise ValidationFailed(faults=(Fault(pointer, "bad-format"),))
-    wanted = select(func.min(FeedbackEvent.log_offset)).where(col(FeedbackEvent.received_at) >= since)
-    return session.exec(wanted).one() or head(session) + 1
+    return session.execute(FIRST_SINCE, {"since": since}).scalar_one() or head(session) + 1
 
 
 def page(session: Session, part: Part, after: int, newest: int, limit: int, max_bytes: int) -> Page:
@@ -124,9 +127,20 @@ def _piece(session: Session, part: Part, after: int, newest: int, limit: int) ->
         col(FeedbackEvent.log_offset) > after,
         col(FeedbackEvent.log_offset) <= newest,
         col(FeedbackEvent.kind).in_(part.kinds),
+        segments.nothing_sealed_behind(after),
     )
     rows = session.execute(wanted.order_by(col(FeedbackEvent.log_offset)).limit(limit)).all()
-    return [RawRow(*row) for row in rows]
+    if rows or (sealed := segments.through(session)) <= after:
+        return [RawRow(*row) for row in rows]
+    files = segments.rows(session, after, limit, part.kinds, part.project_id)
+    found = [_raw(row) for row in files if row.log_offset <= newest]
+    if len(found) == limit or sealed >= newest:
+        return found
+    return found + _piece(session, part, sealed, newest, limit - len(found))
+
+
+def _raw(row: SealedRow) -> RawRow:
+    return RawRow(row.log_offset, row.kind, row.id, row.received_at, row.occurred_at, row.body)
 
 
 def _committed(session: Session, project_id: int, start: str, pointer: str) -> int:

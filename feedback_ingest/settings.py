@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     session_s: int = Field(43_200, gt=0, description="Seconds after which a person at a page signs in again.")
 
     log_partition_rows: int = Field(1_000_000, gt=0, description="Offsets in one partition of the log.")
+    log_keep_days: int = Field(
+        90, gt=0, description="Days an event stays in PostgreSQL before `feedback log seal` moves it to a file."
+    )
     first_day: date = Field(date(2026, 1, 1), description="First UTC day of the daily partitions in Dagster.")
 
     stream_poll_ms: int = Field(100, gt=0, description="Longest wait of the stream between two looks at the log.")
@@ -127,6 +130,11 @@ class Settings(BaseSettings):
     def postgres_dir(self) -> Path:
         """Folder of the embedded PostgreSQL cluster."""
         return self.data_dir / "postgres"
+
+    @property
+    def sealed_dir(self) -> Path:
+        """Folder of the sealed part of the log; every process that reads the log reads here."""
+        return self.data_dir / "sealed"
 
     @property
     def lake_dir(self) -> Path:

@@ -15,12 +15,12 @@ STALE_S = 300
 NEWEST = 1_000_000
 
 WAITING = """
-SELECT min(received_at) AS oldest, count(*) AS rows FROM staging.feedback_events
+SELECT min(received_at) AS oldest, count(*) AS rows FROM staging.known_events
 WHERE kind = 'feedback' AND log_offset > :upto
 """
 WHOLE = """
 SELECT count(*) AS rows, coalesce(max(log_offset) - min(log_offset) + 1, 0) AS span
-FROM staging.feedback_events WHERE log_offset > :after AND log_offset <= :upto
+FROM staging.known_events WHERE log_offset > :after AND log_offset <= :upto
 """
 
 

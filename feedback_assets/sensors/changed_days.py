@@ -12,12 +12,12 @@ from feedback_loop.learning.metrics import VOTING
 # A day changes when something was received on it. An earlier day changes too when its feedback gets its inference, or
 # is taken back, on a later one, and when what was answered on it is judged again: judgements are compared.
 CHANGED = """
-SELECT DISTINCT (received_at AT TIME ZONE 'UTC')::date AS day FROM staging.feedback_events
+SELECT DISTINCT (received_at AT TIME ZONE 'UTC')::date AS day FROM staging.known_events
 WHERE log_offset > :after AND log_offset <= :upto AND kind IN ('feedback', 'inference')
 """
 ANSWERED = """
 SELECT DISTINCT (f.received_at AT TIME ZONE 'UTC')::date AS day
-FROM staging.feedback_events n JOIN staging.feedback_events f
+FROM staging.known_events n JOIN staging.known_events f
   ON f.project_id = n.project_id AND f.inference_request_id = n.inference_request_id AND f.kind = 'feedback'
  AND f.received_at < date_trunc('day', n.received_at, 'UTC')
 WHERE n.log_offset > :after AND n.log_offset <= :upto AND n.kind = 'inference'
@@ -28,7 +28,7 @@ FROM staging.feedback_events n
 JOIN staging.event_keys k ON k.project_id = n.project_id AND k.kind = 'feedback'
  AND k.id = lower(CASE n.feedback_type WHEN 'retraction' THEN n.feedback_value ->> 'retracts'
                   ELSE n.body::jsonb ->> 'supersedes' END)
-JOIN staging.feedback_events f
+JOIN staging.known_events f
   ON f.log_offset = k.log_offset AND f.received_at < date_trunc('day', n.received_at, 'UTC')
 WHERE n.log_offset > :after AND n.log_offset <= :upto AND n.kind = 'feedback'
   AND (n.feedback_type = 'retraction' OR n.body LIKE '%"supersedes"%')

@@ -84,7 +84,10 @@ def _log() -> str:
         state = look_at_log(opened)
     if not state.is_whole:
         raise SetupError(f"offsets {state.first}..{state.last} hold {state.rows} events: restore the log from a backup")
-    return f"{state.rows} events, whole, head at {state.head}"
+    told = f"{state.rows} events, whole, head at {state.head}"
+    if not state.segments:
+        return told
+    return f"{told}, {state.segments} sealed segments up to {state.sealed_through} ({state.sealed_bytes >> 20} MiB)"
 
 
 def _disk() -> str:
@@ -97,7 +100,9 @@ def _disk() -> str:
         use = look_at_disk(opened, get_settings().data_dir)
     told = f"database {use.database >> 20} MiB, files {use.files >> 20} MiB, {use.free >> 20} MiB free"
     if use.free < 1 << 30:
-        raise SetupError(f"{told}: make room, or drop old partitions; a full disk answers 503 storage-full")
+        raise SetupError(
+            f"{told}: make room, or seal old events with `feedback log seal`; a full disk answers 503 storage-full"
+        )
     return told
 
 

@@ -1,8 +1,8 @@
-"""`feedback log`: read the log from any offset, and check that it is whole."""
+"""`feedback log`: read the log from any offset, check that it is whole, and move what is old into files."""
 
 import typer
 
-log = typer.Typer(help="The event log: read, verify.", no_args_is_help=True)
+log = typer.Typer(help="The event log: read, verify, seal.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def read(
 
 @log.command("verify")
 def verify(as_json: bool = typer.Option(False, "--json", help="Answer as one JSON line.")) -> None:
-    """Check that no offset is missing and that every event has its key; exit code 1 if not.
+    """Check that no offset is missing, that every event has its key, and each file its digest; exit code 1 if not.
 
     Example: feedback log verify
     """
@@ -44,32 +44,41 @@ def verify(as_json: bool = typer.Option(False, "--json", help="Answer as one JSO
 
     from feedback_cli.commands.keys import session
     from feedback_ingest.inspection import look_at_log
+    from feedback_ingest.sealed.verifying import faults
 
     with session() as opened:
         state = look_at_log(opened)
-    told = f"{state.rows} events, offsets {state.first}..{state.last}, {'whole' if state.is_whole else 'NOT whole'}"
-    typer.echo(json.dumps(state._asdict() | {"is_whole": state.is_whole}) if as_json else told)
-    raise typer.Exit(0 if state.is_whole else 1)
+        wrong = faults(opened)
+    is_whole = state.is_whole and not wrong
+    told = f"{state.rows} events, offsets {state.first}..{state.last}, {'whole' if is_whole else 'NOT whole'}"
+    files = f"{state.segments} sealed segments up to offset {state.sealed_through}, {state.sealed_bytes >> 20} MiB"
+    if as_json:
+        typer.echo(json.dumps(state._asdict() | {"is_whole": is_whole, "faults": wrong}))
+    else:
+        typer.echo("\n".join([told, *([files] if state.segments else []), *wrong]))
+    raise typer.Exit(0 if is_whole else 1)
 
 
-@log.command("drop")
-def drop(
-    below: int = typer.Option(..., help="Partitions whose offsets are all below this one go."),
+@log.command("seal")
+def seal(
+    older_than: int = typer.Option(None, help="Days since receipt; default: FEEDBACK_LOG_KEEP_DAYS."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Say what would be sealed, and seal nothing."),
     as_json: bool = typer.Option(False, "--json", help="Answer as one JSON line."),
 ) -> None:
-    """Retention: drop whole old partitions of the log. What is derived from them stays; a rebuild cannot reach them.
+    """Move old partitions of the log from PostgreSQL into Parquet files; everything goes on reading them.
 
-    Example: feedback log drop --below 5000001
+    Example: feedback log seal --older-than 30 --dry-run
     """
     import json
 
-    from feedback_cli.commands.keys import session
-    from feedback_ingest.errors import SetupError
-    from feedback_ingest.inspection import drop_partitions
-    from feedback_loop.stream.status import status
+    from feedback_cli.sealing import seal_old
+    from feedback_ingest.settings import get_settings
 
-    with session() as opened:
-        if status(opened).log_offset < below - 1:
-            raise SetupError(f"the stream has not read up to {below - 1} yet; let it catch up first")
-        dropped = drop_partitions(opened, below)
-    typer.echo(json.dumps({"dropped": dropped}) if as_json else f"dropped {len(dropped)} partitions")
+    days = get_settings().log_keep_days if older_than is None else older_than
+    done = seal_old(days, dry_run, quiet=as_json)
+    if as_json:
+        typer.echo(json.dumps({"dry_run": dry_run, "segments": done}))
+    else:
+        verb = "would seal" if dry_run else "sealed"
+        lines = [f"{verb} offsets {one['first_offset']}..{one['last_offset']}" for one in done]
+        typer.echo("\n".join(lines) or f"no full partition is older than {days} days")

@@ -13,7 +13,7 @@ from feedback_loop.stream.tables import ConsumerPosition
 LOOK = text("""
 SELECT k.name, coalesce(p.log_offset, 0) AS log_offset, h.head,
        coalesce(extract(epoch FROM clock_timestamp() - (
-           SELECT e.received_at FROM staging.feedback_events e WHERE e.log_offset = coalesce(p.log_offset, 0) + 1
+           SELECT e.received_at FROM staging.known_events e WHERE e.log_offset = coalesce(p.log_offset, 0) + 1
        )), 0)::float AS lag_s,
        EXISTS (
            SELECT FROM pg_locks

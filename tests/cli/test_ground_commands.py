@@ -18,8 +18,8 @@ from feedback_ingest import log
 from feedback_ingest.canonical import Pepper
 from feedback_ingest.log import Fact
 from feedback_ingest.postgres import Database
-from feedback_loop.stream.process import catch_up
 from tests.ports import free_port
+from tests.support.partitions import small_partitions
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -123,25 +123,28 @@ def test_the_log_is_read_and_verified(feedback: Run, database: Database) -> None
         connection.execute(text(RESTORE))
 
 
-def test_retention_drops_whole_partitions(feedback: Run, database: Database, settings: Any) -> None:
-    """Only what the stream has read goes, whole partitions at a time; a retry of what went is still a duplicate."""
-    with database.engine.begin() as connection:
-        connection.execute(text("UPDATE staging.log_head SET partition_rows = 1000"))
-        connection.execute(text("UPDATE staging.log_head SET next_offset = 999990"))
-    facts(database, 30, "crossing")
-    early = feedback("log", "drop", "--below", "1000001")
-    catch_up(database, settings)
+def test_old_partitions_are_sealed(feedback: Run, database: Database, tmp_path: Path) -> None:
+    """What is old and full goes into files, after a dry run that says so; the log reads, and verifies, as before."""
+    small_partitions(database, 20)
+    facts(database, 45, "sealed")
+    read = ("log", "read", "--from", "15", "--limit", "100", "--json")
+    before = feedback(*read).stdout
+    young = answer(feedback("log", "seal", "--older-than", "36500", "--json"))
+    dry = answer(feedback("log", "seal", "--dry-run", "--json"))
+    done = answer(feedback("log", "seal", "--json"))
 
-    dropped = answer(feedback("log", "drop", "--below", "1000001", "--json"))
-
-    assert (early.returncode, "catch up" in early.stderr) == (1, True)
-    assert dropped["dropped"] == ["feedback_events_from_000000000001"]
-    facts(database, 30, "crossing")
-    with Session(database.engine) as session:
-        assert session.execute(text("SELECT min(log_offset), count(*) FROM staging.feedback_events")).one() == (
-            1000001,
-            19,
-        )
+    assert young["segments"] == []
+    for told in (dry, done):
+        assert [(one["first_offset"], one["last_offset"]) for one in told["segments"]] == [(1, 20), (21, 40)]
+    assert len(before.splitlines()) == 31 and feedback(*read).stdout == before
+    assert "2 sealed segments" in feedback("doctor", "--only", "log").stdout
+    whole = answer(feedback("log", "verify", "--json"))
+    assert (whole["is_whole"], whole["rows"], whole["sealed_through"]) == (True, 45, 40)
+    manifest = json.loads(next(tmp_path.glob("sealed/log-000000000021-*.json")).read_text())
+    assert manifest["sha256"] == done["segments"][1]["sha256"]
+    next(tmp_path.glob("sealed/*.parquet")).unlink()
+    broken = feedback("log", "verify")
+    assert (broken.returncode, "is missing" in broken.stdout) == (1, True)
 
 
 def test_doctor_names_what_is_missing(feedback: Run) -> None:
