@@ -3,21 +3,39 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from msgspec import Meta
 from sqlmodel import Session, col, select
 
 from api import openapi
 from api.access import AdminKey, Reading, ReadKey, decider_of
-from api.json_bodies import body, cursor_of, described
+from api.json_bodies import Body, body, cursor_of, described
 from feedback_ingest.clock import utc_now
-from feedback_ingest.receive import Sender
+from feedback_ingest.errors import Fault
+from feedback_ingest.project_log import first_offset
+from feedback_ingest.receive import Sender, refuse
 from feedback_loop.learning.rules import Rule
+from feedback_loop.stream.backtesting import Past, backtest, read_upto
 from feedback_loop.stream.ruling.rule_book import ProjectRules, Standard, defaults_of
 from feedback_loop.stream.ruling.tables import RuleDecision
 from feedback_loop.stream.tables import Alert
 
 router = APIRouter(tags=["rules"])
 PAGE = 100
+Start = Annotated[str, Meta(max_length=64)]
 Words = Annotated[str | None, Query(max_length=256)]
+
+
+class Since(Body):
+    """Where in the log a backtest begins: earliest, offset:N, ts:RFC3339 or last:24h."""
+
+    start: Start = "earliest"
+
+
+class Draft(Body):
+    """A rule that is not defined yet, and where a backtest of it begins."""
+
+    rule: Rule
+    start: Start = "earliest"
 
 
 @router.get("/v1/rules", summary="The rules in force")
@@ -64,6 +82,30 @@ def remove_rule(rule_id: str, sender: AdminKey, request: Request, session: Readi
     return {"removed": rule_id}
 
 
+@router.post(
+    "/v1/rules/backtest", summary="What a rule that is not defined yet would have told", openapi_extra=described(Draft)
+)
+def backtest_draft(
+    sender: AdminKey, request: Request, session: Reading, wanted: Annotated[Draft, body(Draft)]
+) -> dict[str, Any]:
+    """As POST /v1/rules/{rule_id}/backtest; the rule is judged as if it were defined, and is not."""
+    rules = _rules(request, sender, session)
+    refuse([Fault(f"/rule{fault.pointer}", fault.code) for fault in wanted.rule.faults(rules.known())])
+    return _backtested(request, sender, session, wanted.rule, wanted.start)
+
+
+@router.post("/v1/rules/{rule_id}/backtest", summary="What a rule would have told", openapi_extra=described(Since))
+def backtest_rule(
+    rule_id: str, sender: AdminKey, request: Request, session: Reading, wanted: Annotated[Since, body(Since)]
+) -> dict[str, Any]:
+    """The log's history as far as the stream has read it, from `start` (earliest, offset:N, ts:…, last:24h) on.
+
+    At most 500,000 events; `is_complete` is false where there are more, and `last_offset` says how far it came.
+    """
+    rule = _rules(request, sender, session).find(rule_id).rule
+    return _backtested(request, sender, session, rule, wanted.start)
+
+
 @router.get("/v1/alerts", summary="What rules raised, and what recovered, newest first")
 def list_alerts(
     sender: ReadKey,
@@ -90,6 +132,16 @@ def list_alerts(
 def _rules(request: Request, sender: Sender, session: Session) -> ProjectRules:
     settings = request.app.state.receiving.door.settings
     return ProjectRules(session, sender.project_id, defaults_of(settings))
+
+
+def _backtested(request: Request, sender: Sender, session: Session, rule: Rule, start: str) -> dict[str, Any]:
+    receiving = request.app.state.receiving
+    past = Past(
+        sender.project_id, first_offset(session, sender.project_id, start, utc_now(), "/start"), read_upto(session)
+    )
+    session.rollback()
+    found = backtest(receiving.database, receiving.door.settings, past, rule)
+    return {**found._asdict(), "fired": found.fired}
 
 
 def _shown(standard: Standard) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-NOT_MEASUREMENTS = {"__init__", "__main__", "alerts", "breaches", "load", "servers", "streams"}
+NOT_MEASUREMENTS = {"__init__", "__main__", "alerts", "breaches", "load", "rollbacks", "servers", "serving", "streams"}
 
 
 def names() -> list[str]:

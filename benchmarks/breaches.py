@@ -73,19 +73,19 @@ class Client:
         self._answered.set_result((status, time.perf_counter()))
 
 
-def wrong_answers(version: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def wrong_answers(version: str, model_name: str = "digits") -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Answers of a model version of its own, and the truths by which all of them are wrong."""
-    names = [f"{version}-{n}" for n in range(SAMPLES)]
+    names = [f"{model_name}-{version}-{n}" for n in range(SAMPLES)]
     outputs = [{"output_id": "A", "content": {"label": "3"}}]
-    named = {"model_name": "digits", "model_version": version}
+    named = {"model_name": model_name, "model_version": version}
     inferences = [{"inference_request_id": name, **named, "outputs": outputs} for name in names]
     said = {"feedback_type": "ground_truth", "feedback_value": {"label": "4"}}
     return inferences, [{"inference_request_id": name, "model_version": version, **said} for name in names]
 
 
-async def breach(client: Client, version: str) -> float:
+async def breach(client: Client, version: str, model_name: str = "digits") -> float:
     """Brings a model version to the threshold and across; when the crossing event was acknowledged."""
-    inferences, truths = wrong_answers(version)
+    inferences, truths = wrong_answers(version, model_name)
     await client.post("/v1/inferences/batch", {"events": inferences})
     await client.post("/v1/feedback/batch", {"events": truths[:-1]})
     return await client.post("/v1/feedback", truths[-1])

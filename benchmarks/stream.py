@@ -25,7 +25,7 @@ import orjson
 import psycopg
 from sqlmodel import Session
 
-from benchmarks import alerts
+from benchmarks import alerts, rollbacks
 from benchmarks.load import open_loop
 from benchmarks.servers import ROOT, served
 from feedback_ingest import log, migrate
@@ -71,6 +71,8 @@ def measure(rounds: int, seconds: float, backlog: int, breaches: int) -> dict[st
                 figures.setdefault("queue_p99_ms", []).append(centiles[98])
             told_ms = alerts.alert_latencies_ms(database, settings, server.port, key, Sender(key), breaches)
             figures["alert_p99_ms"] = [statistics.quantiles(told_ms, n=100)[98]]
+            back_ms = rollbacks.effective_ms(database, settings, server.port, environment, Sender(key), breaches)
+            figures["rollback_effective_ms"] = [statistics.quantiles(back_ms, n=100)[98]]
         append_backlog(database, settings, backlog)
         for _ in range(rounds):
             figures.setdefault("catch_up_events_s", []).append(catch_up_events_s(database, settings))

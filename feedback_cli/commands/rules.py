@@ -1,4 +1,4 @@
-"""`feedback rules`: what is watched; list, apply a file, remove."""
+"""`feedback rules`: what is watched; list, apply a file, remove, backtest."""
 
 import json
 from collections.abc import Iterator
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from feedback_ingest.administration import Administration
     from feedback_loop.stream.ruling.rule_book import ProjectRules
 
+FILE = typer.Option(None, help="A YAML file that defines the rule.")
 PROJECT = typer.Option("default", help="The project whose rules they are.")
 JSON = typer.Option(False, "--json", help="Answer as JSON lines.")
-rules = typer.Typer(help="Rules over rolling metrics: list, apply a file, remove.", no_args_is_help=True)
+rules = typer.Typer(help="Rules over rolling metrics: list, apply a file, remove, backtest.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -72,3 +73,42 @@ def remove(rule_id: str, project: str = PROJECT, as_json: bool = JSON) -> None:
     with opened(project) as (work, known):
         known.remove(rule_id, work.decider, work.now)
     typer.echo(json.dumps({"removed": rule_id}) if as_json else f"removed {rule_id}")
+
+
+@rules.command("backtest")
+def backtest(
+    rule_id: str,
+    file: Path | None = FILE,
+    start: str = typer.Option("earliest", "--from", help="earliest, offset:N, ts:RFC3339 or last:24h."),
+    project: str = PROJECT,
+    as_json: bool = typer.Option(False, "--json", help="Answer as one JSON line."),
+) -> None:
+    """What a rule would have told over the log's history; with --file as the file defines it, without defining it.
+
+    Example: feedback rules backtest accuracy_floor --from last:7d
+    """
+    from feedback_ingest.errors import NotFound
+    from feedback_ingest.postgres import open_database
+    from feedback_ingest.project_log import first_offset
+    from feedback_ingest.settings import get_settings
+    from feedback_loop.stream import backtesting
+    from feedback_loop.stream.ruling.rule_files import read_rules
+
+    with opened(project) as (work, known):
+        drafts = {rule.rule_id: rule for rule in read_rules(file, known.known())} if file is not None else {}
+        if file is not None and rule_id not in drafts:
+            raise NotFound(f"{file} defines no rule {rule_id!r}")
+        rule = drafts[rule_id] if file is not None else known.find(rule_id).rule
+        first = first_offset(work.session, known.project_id, start, work.now, "--from")
+        past = backtesting.Past(known.project_id, first, backtesting.read_upto(work.session))
+    database = open_database(get_settings())
+    found = backtesting.backtest(database, get_settings(), past, rule)
+    database.close()
+    if as_json:
+        typer.echo(json.dumps({**found._asdict(), "fired": found.fired}))
+        return
+    for one in found.told:
+        typer.echo(f"{one['offset']:>9}  {one['occurred_at']}  {one['state']:<9}  {one['model_name']} "
+                   f"{one['model_version']}  {one['reason']}")  # fmt: skip
+    more = "" if found.is_complete else f"; the log goes on after {found.last_offset}, see --from"
+    typer.echo(f"{rule_id} would have fired {found.fired} times in {found.events} events{more}")

@@ -99,3 +99,18 @@ def test_decisions_are_told_fired_or_not(
         4,
     )
     assert client.get("/v1/alerts?state=recovered", admin).json() == {"alerts": [], "next_cursor": None}
+
+
+def test_a_rule_is_tried_on_the_log(client: Client, admin: str, settings: Settings) -> None:
+    """As it is defined, and as a draft that is not; a bad draft is refused with its fields."""
+    client.post("/v1/rules", admin, RULE)
+
+    defined = client.post("/v1/rules/digits-accuracy/backtest", admin, {})
+    draft = client.post("/v1/rules/backtest", admin, {"rule": RULE | {"min_samples": 1_000}, "start": "offset:2"})
+    bad = client.post("/v1/rules/backtest", admin, {"rule": RULE | {"metric": "weather"}, "start": "soon"})
+
+    assert (defined.status_code, defined.json()["fired"]) == (200, 1)
+    assert defined.json()["told"][0]["state"] == "raised"
+    assert (draft.json()["fired"], draft.json()["first_offset"]) == (0, 2)
+    assert bad.json()["errors"] == [{"pointer": "/rule/metric", "code": "not-registered"}]
+    assert client.post("/v1/rules/digits-accuracy/backtest", admin, {"start": "soon"}).status_code == 422

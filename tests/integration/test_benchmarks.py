@@ -30,7 +30,7 @@ def test_the_stream_measurement_gives_every_figure() -> None:
 
     figures = result.pop("figures")
 
-    assert set(result) == {"queue_p50_ms", "queue_p99_ms", "alert_p99_ms", "catch_up_events_s"}
+    assert set(result) == {"queue_p50_ms", "queue_p99_ms", "alert_p99_ms", "rollback_effective_ms", "catch_up_events_s"}
     assert all(value > 0 for value in result.values())
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
 

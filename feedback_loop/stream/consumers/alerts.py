@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 from feedback_ingest.log import Fact
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.metrics import bucket_start
-from feedback_loop.learning.rules import PREVIOUS, VERSION, Decision, Point, Standing
+from feedback_loop.learning.rules import PREVIOUS, VERSION, Decision, Point, Rule, Standing
 from feedback_loop.learning.sequential import Growth
 from feedback_loop.learning.sequential import evidence as strength
 from feedback_loop.learning.watching import Evidence, look, reach_s
@@ -58,9 +58,9 @@ class Alerts(Consumer):
     # Definitions stay, each being the copy of a fact, and so do reasons for not firing, which cannot be read again.
     tables: ClassVar[tuple[type[SQLModel], ...]] = (Alert,)
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, defaults: Sequence[Rule] | None = None) -> None:
         super().__init__(settings)
-        self._defaults = rule_book.defaults_of(settings)
+        self._defaults = rule_book.defaults_of(settings) if defaults is None else defaults
         self._ear = Ear()
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
