@@ -190,13 +190,18 @@ def _group(session: Session, sender: Sender, name: str) -> TrainingGroup:
 
 
 def _example(row: dict[str, Any]) -> dict[str, Any]:
-    told = {name: value for name, value in row.items() if name not in ("log_offset", "example")}
+    """Labels are kept as JSON text, so that `4` and `"4"` differ; here they are the values they were sent as."""
+    told = {"offset" if name == "log_offset" else name: value for name, value in row.items()}
+    example = orjson.loads(row["example"])
     return {
-        "feedback_id": row["feedback_id"],
-        "offset": row["log_offset"],
         **told,
-        "example": orjson.Fragment(row["example"]),
+        "label": _value(row["label"]),
+        "example": {**example, "answer_label": _value(example["answer_label"])},
     }
+
+
+def _value(text: str | None) -> Any:
+    return None if text is None else orjson.loads(text)
 
 
 def _shown(state: groups.GroupState) -> dict[str, Any]:

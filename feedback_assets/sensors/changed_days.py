@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from sqlalchemy import text
 from sqlmodel import Session
 
+from feedback_ingest.sealed import segments
 from feedback_loop.learning.metrics import VOTING
 
 # A day changes when something was received on it. An earlier day changes too when its feedback gets its inference, or
@@ -36,15 +37,22 @@ WHERE n.log_offset > :after AND n.log_offset <= :upto AND n.kind = 'feedback'
 JUDGED = """
 SELECT DISTINCT (i.received_at AT TIME ZONE 'UTC')::date AS day
 FROM staging.feedback_events n
-JOIN staging.feedback_events i
+JOIN staging.known_events i
   ON i.project_id = n.project_id AND i.inference_request_id = n.inference_request_id AND i.kind = 'inference'
  AND i.received_at < date_trunc('day', n.received_at, 'UTC')
 WHERE n.log_offset > :after AND n.log_offset <= :upto AND n.kind = 'feedback'
   AND (n.feedback_type = 'retraction' OR n.feedback_type = ANY(:voting))
-  AND EXISTS (
+  AND (EXISTS (
     SELECT FROM staging.feedback_events o
     WHERE o.project_id = n.project_id AND o.inference_request_id = n.inference_request_id AND o.kind = 'feedback'
       AND o.feedback_type = ANY(:voting) AND o.log_offset < n.log_offset)
+  OR EXISTS (
+    SELECT FROM staging.sealed_events o
+    WHERE o.project_id = n.project_id AND o.inference_request_id = n.inference_request_id AND o.kind = 'feedback'))
+"""
+EARLIER = """
+SELECT DISTINCT (received_at AT TIME ZONE 'UTC')::date AS day FROM staging.known_events
+WHERE log_offset <= :after AND kind = 'feedback'
 """
 
 
@@ -62,6 +70,8 @@ def changed_days(session: Session, after: int, upto_offset: int) -> tuple[list[d
     received = {row.day for row in session.execute(text(CHANGED), spans)}
     reached = {row.day for query in (ANSWERED, UNDONE) for row in session.execute(text(query), spans)}
     reached |= {row.day for row in session.execute(text(JUDGED), {**spans, "voting": sorted(VOTING)})}
+    if segments.through(session) > after:  # what it says is in files: rather every earlier day than one too few
+        reached |= {row.day for row in session.execute(text(EARLIER), spans)}
     return sorted(received), sorted(reached)
 
 

@@ -45,8 +45,8 @@ def test_each_group_learns_from_everything_once(
     assert (ids(first), ids(second), ids(rest), ids(whole)) == (names[:3], names[3:], [], names)
     assert told == {"acknowledged": 3, "withdrawn": [], "lost": []}
     example = first["examples"][0]
-    assert (example["label"], example["model_name"], example["attempt"]) == ("4", "digits", 1)
-    assert example["example"]["inputs"] == {"n": names[0]} and example["example"]["answer_label"] == "3"
+    assert (example["label"], example["model_name"], example["attempt"]) == (4, "digits", 1)
+    assert example["example"]["inputs"] == {"n": names[0]} and example["example"]["answer_label"] == 3
 
 
 def test_a_lease_that_is_over_goes_to_another(

@@ -96,3 +96,11 @@ class Blocked(NotStored):
 
 class NotDelivered(NotStored):
     """No final answer within the deadline. It may be stored or not: send `event` again, its id makes that safe."""
+
+
+class RequestFailed(FeedbackError):
+    """The server was asked and gave no good answer; `problem` says why. Nothing is left half done."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
