@@ -26,11 +26,14 @@ def test_the_ingest_measurement_gives_every_figure() -> None:
 @pytest.mark.slow
 def test_the_stream_measurement_gives_every_figure() -> None:
     """One short round on real processes: every figure is positive and says its median, spread and rounds."""
-    result = stream.measure(rounds=1, seconds=0.5, backlog=2_000, breaches=5)
+    result = stream.measure(rounds=1, seconds=0.5, backlog=2_000, breaches=5, full_log=4_000)
 
     figures = result.pop("figures")
 
-    assert set(result) == {"queue_p50_ms", "queue_p99_ms", "alert_p99_ms", "rollback_effective_ms", "catch_up_events_s"}
+    assert set(result) == {
+        "queue_p50_ms", "queue_p99_ms", "alert_p99_ms", "rollback_effective_ms", "catch_up_events_s",
+        "full_log_vs_empty",
+    }  # fmt: skip
     assert all(value > 0 for value in result.values())
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
 
