@@ -14,6 +14,8 @@ from feedback_ingest.tables import EventKey, Project
 ALERT_RAISED = "alert_raised"
 DATASET_COMPILED = "dataset_compiled"
 METRIC_REGISTERED = "metric_registered"
+DRIFT_DETECTED = "drift_detected"
+DRIFT_RESOLVED = "drift_resolved"
 MODEL_PROMOTED = "model_promoted"
 MODEL_REFUSED = "model_refused"
 MODEL_TRAINED = "model_trained"

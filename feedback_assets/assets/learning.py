@@ -8,6 +8,7 @@ import dagster as dg
 from feedback_assets import facts
 from feedback_assets.champions_drift import JUDGED_BY, reports
 from feedback_assets.compiling import compile_dataset, dataset_row, recipe_for
+from feedback_assets.drift_facts import tell_changes
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Lake, Table
 from feedback_assets.resources import LogResource
@@ -45,6 +46,7 @@ def drift_report(
     with log.session() as session:
         decisions = facts.read(session, JUDGED_BY, upto_offset)
     table = reports(labeled_set, inferences, decisions, upto_offset, log.settings)
+    tell_changes(log, table)
     return Described(table, lambda rows: drift_told(rows, labeled_set, decisions))
 
 

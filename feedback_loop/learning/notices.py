@@ -66,6 +66,7 @@ ALERT = (
     "alert_id", "rule", "metric", *MODEL, "segment", "value", "baseline", "threshold", "samples", "users", "reason",
 )  # fmt: skip
 ROLLBACK = (*MODEL, "previous_version", "dataset_version", "rule", "alert_id", "code", "reason")
+DRIFT = (*MODEL, "accuracy_reference", "accuracy_recent", "samples", "inputs_moved", "reasons")
 GATE = (*MODEL, "previous_version", "dataset_version", "reason", "reasons")
 
 
@@ -92,6 +93,8 @@ TOLD: Mapping[str, tuple[Telling, ...]] = {
     ),
     "alert_recovered": (Telling("metric.recovered", ALERT, _is_about_a_metric),),
     "dataset_compiled": (Telling("dataset.compiled", ("model_name", "dataset_version", "rows", "row_digest")),),
+    "drift_detected": (Telling("drift.detected", DRIFT),),
+    "drift_resolved": (Telling("drift.resolved", DRIFT),),
     "drift_signalled": (Telling("drift.detected", ALERT),),
     "feedback": (Telling("feedback.retracted", ("feedback_id", "inference_request_id"), _is_retraction),),
     "model_promoted": (

@@ -49,13 +49,14 @@ SELECT DISTINCT model_name FROM (
 ) newest
 """)
 ENDED = text(f"""
-SELECT f.row, f.received_at FROM (
+SELECT f.row, f.received_at, h.routes FROM (
     SELECT DISTINCT project_id, feedback_id FROM attribution_changes
     WHERE change_id > (SELECT coalesce(max(change_id), 0) - {LOOKED_AT} FROM attribution_changes)
       AND project_id = :project
 ) c
 JOIN live_feedback f ON f.project_id = c.project_id AND f.feedback_id = c.feedback_id
 LEFT JOIN training_examples t ON t.project_id = f.project_id AND t.feedback_id = f.feedback_id
+LEFT JOIN held_feedback h ON h.project_id = f.project_id AND h.feedback_id = f.feedback_id
 WHERE f.received_at < :old AND t.feedback_id IS NULL AND f.state <> 'pending'
   AND (f.label IS NOT NULL OR f.reward IS NOT NULL OR f.row ->> 'preferred' IS NOT NULL)
 """)
@@ -90,8 +91,9 @@ class Looking:
 
     def _ended(self) -> Iterator[Waiting]:
         found = self.session.execute(ENDED, {"project": self.project_id, "old": self._old("queued")})
-        for row, since in found:
-            reason = why_not_example(row) or "the output it was preferred over is not known"
+        for row, since, routes in found:
+            held = f"it is held by the route {routes}" if routes else "the output it was preferred over is not known"
+            reason = why_not_example(row) or held
             yield Waiting("queued", reason, 1, since, (row["feedback_id"],))
 
     def _unlearnt(self, datasets: Sequence[Dataset]) -> Iterator[Waiting]:

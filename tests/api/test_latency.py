@@ -18,6 +18,7 @@ from feedback_loop.learning.latency import STAGES
 from feedback_loop.stream.process import catch_up
 from tests.api.conftest import PEPPER, Client
 from tests.stream.events import append, feedback, inference, truth, wipe
+from tests.stream.test_routing import define
 
 PEPPERED = Pepper(PEPPER.encode())
 AT_ONCE = dict.fromkeys(STAGES, 0.000_001)
@@ -103,19 +104,21 @@ def test_a_late_inference_is_part_of_the_way(empty: Database, settings: Settings
 
 
 def test_what_is_stuck_says_why(empty: Database, settings: Settings) -> None:
-    """Not read, not linked, not consented, undone, not compiled, not trained, refused: each at its stage."""
+    """Not read, not linked, not consented, undone, held, not compiled, not trained, refused: each at its stage."""
+    define(empty, PEPPERED, {"route_id": "doubtful", "where": {"tags": {"doubt": "yes"}}, "hold": True})
     refusing = {"user_context": {"consent": {"training": False}}}
     append(
         empty, PEPPERED, inference("i"), truth("ok", "i", 3), truth("no", "i", 3, **refusing), truth("waits", "x", 1),
         truth("other", "i", 3, model_version="m9"), feedback("talk", "i", "explicit_comment", {"text": "hm"}),
         truth("gone", "i", 4), feedback("undo", "i", "retraction", {"retracts": "gone"}),
+        truth("doubt", "i", 3, tags={"doubt": "yes"}),
         fact("retraining_suppressed", model_version="m1", reason="1 new label, it takes 150"),
     )  # fmt: skip
     catch_up(empty, settings)
     append(empty, PEPPERED, truth("unread", "i", 3))
     before = {(one["stage"], one["reason"]): one["feedback_ids"] for one in now_in(empty, settings)["stuck"]}
 
-    append(empty, PEPPERED, compiled(10))
+    append(empty, PEPPERED, compiled(12))
     untrained = now_in(empty, settings)["stuck"]
     append(
         empty, PEPPERED, fact("model_trained", dataset_version="digits-2", model_version="digits-2", rows=2),
@@ -129,6 +132,7 @@ def test_what_is_stuck_says_why(empty: Database, settings: Settings) -> None:
         ("queued", "no consent to training"): ("no",),
         ("queued", "it names another model version than the logged inference"): ("other",),
         ("queued", "it was undone"): ("gone",),
+        ("queued", "it is held by the route doubtful"): ("doubt",),
         ("in_dataset", "there is no dataset of digits yet: 1 new label, it takes 150"): ("ok",),
     }
     assert {frozenset(one) for one in refused} == {
