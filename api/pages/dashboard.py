@@ -1,23 +1,17 @@
 """The dashboard: one page that says how the loop is doing, live; its scripts read the same API as everybody else."""
 
-from datetime import timedelta
 from pathlib import Path
 from string import Template
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from sqlmodel import col, select
 
 from api import openapi
-from api.access import Reading, ReadKey
 from api.pages.shell import page
 from api.pages.visitors import ReadPage
 from api.sessions import secret_of
-from feedback_ingest.clock import utc_now
 from feedback_ingest.doors.sessions import form_token
-from feedback_loop.learning.segments import ALL
-from feedback_loop.stream.tables import LiveMetric
 
 router = APIRouter(tags=["pages"])
 HTML: dict[str, Any] = {"content": {"text/html": {"schema": {"type": "string"}}}}
@@ -27,19 +21,6 @@ HEAD = (
     '<script src="/static/vendor/uPlot.iife.min.js" defer></script>'
     '<script type="module" src="/static/dashboard/main.js"></script>'
 )
-
-
-@router.get("/dashboard/metrics", summary="The metrics that the dashboard draws")
-def show_metrics(
-    sender: ReadKey, session: Reading, window_s: Annotated[int, Query(ge=1, le=31_536_000)] = 31_536_000
-) -> dict[str, Any]:
-    """Buckets of event time, all segments together."""
-    since = utc_now() - timedelta(seconds=window_s)
-    mine = select(LiveMetric).where(LiveMetric.project_id == sender.project_id, LiveMetric.segment == ALL)
-    wanted = mine.where(col(LiveMetric.bucket_start) >= since).order_by(col(LiveMetric.bucket_start))
-    return {
-        "aggregates": [row.model_dump(exclude={"project_id", "segment", "squares"}) for row in session.exec(wanted)]
-    }
 
 
 @router.get(

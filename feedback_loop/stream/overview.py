@@ -13,6 +13,7 @@ from feedback_ingest.log import LogRow
 from feedback_ingest.tables import EventKey
 from feedback_loop.registry.tables import Champion
 from feedback_loop.stream.status import consumers
+from feedback_loop.stream.tables import ServedVersion
 
 DECISIONS = (
     "alert_raised",
@@ -30,6 +31,7 @@ DECISIONS = (
     "retraining_triggered",
 )
 NEWEST = 30
+MOST_MODELS = 100
 BUCKET_S = 10
 HISTORY = timedelta(minutes=15)
 MOST_OFFSETS = 200_000
@@ -93,6 +95,7 @@ class Overview:
             "pending": pending,
             "dead_letters": dead_letters,
             "quarantine": {"held": sum(held.values()), "by_code": held},
+            "models": self._models(session),
             "champions": self._champions(session),
             "decisions": self._decisions(session),
         }
@@ -112,6 +115,11 @@ class Overview:
             {"start": start, "feedback": counts.get("feedback", 0), "inferences": counts.get("inference", 0)}
             for start, counts in sorted(self._received.items())
         ]
+
+    def _models(self, session: Session) -> list[str]:
+        """The models that have answered."""
+        wanted = select(ServedVersion.model_name).where(ServedVersion.project_id == self._project_id).distinct()
+        return list(session.exec(wanted.order_by(col(ServedVersion.model_name)).limit(MOST_MODELS)))
 
     def _champions(self, session: Session) -> list[dict[str, Any]]:
         wanted = select(Champion).where(Champion.project_id == self._project_id).order_by(col(Champion.model_name))

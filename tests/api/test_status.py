@@ -58,6 +58,7 @@ def test_one_look_tells_the_state_of_the_loop(empty: Database, settings: Setting
     assert [sum(one[kind] for one in told["received"]) for kind in ("feedback", "inferences")] == [3, 1]
     assert (told["head"], told["stream"]["log_offset"], told["stream"]["lag"]) == (7, 3, 4)
     assert told["stream"]["is_running"] is False and told["stream"]["lag_s"] > 0
+    assert told["models"] == ["digits"] and told["champions"] == []
     assert told["pending"] == 1 and told["dead_letters"] == 0
     assert [(one["kind"], one["reason"]) for one in told["decisions"]] == [
         ("model_refused", "not better; few rows"),

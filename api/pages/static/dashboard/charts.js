@@ -26,7 +26,7 @@ export class LineChart {
   draw(given, anew = false) {
     this.given = given;
     const shape = given.lines.map((line) => line.name).join("\n");
-    const data = [given.times, ...given.lines.map((line) => line.values)];
+    const data = [given.times, ...given.lines.flatMap(({ values, low, high }) => (low ? [values, low, high] : [values]))];
     if (anew || shape !== this.drawn || !this.plot) {
       this.plot?.destroy();
       this.plot = new globalThis.uPlot(this.options(given), data, this.canvas);
@@ -59,10 +59,11 @@ export class LineChart {
       cursor: { points: { size: 7 }, drag: { x: false, y: false }, y: false },
       scales: { x: { range: (_, from, to) => this.span(from, to) }, y: { range: (_, from, to) => bounds(from, to, low, high) } },
       axes: [
-        { ...axis, grid: { show: false }, space: 70, size: 34, values: (plot, splits) => splits.map((at) => clock(at, plot.scales.x.max - plot.scales.x.min > 1_200)) },
+        { ...axis, grid: { show: false }, space: 70, size: 34, values: (plot, splits) => splits.map((at) => clock(at, plot.scales.x.max - plot.scales.x.min)) },
         { ...axis, grid, size: 56, values: (_, splits) => splits.map((value) => this.scale(value)) },
       ],
-      series: [{}, ...lines.map((line, place) => series(line, place))],
+      series: [{}, ...lines.flatMap((line, place) => series(line, place))],
+      bands: lines.flatMap(({ low }, place) => (low ? [band(place)] : [])),
       hooks: {
         drawClear: [(plot) => this.marks(plot)],
         setCursor: [(plot) => this.tell(plot.cursor.idx)],
@@ -107,6 +108,7 @@ export class LineChart {
       ...lines.map((line, n) =>
         h("li", {}, h("span", { class: `swatch s${n % COLOURS}` }), `${line.name} `, h("b", {}, this.format(values[n] ?? null))),
       ),
+      lines.some((line) => line.low) ? h("li", { class: "quiet" }, "shaded: 95 % interval") : "",
       ...kinds.map((kind) => h("li", { class: MARKS[kind].colour }, `${MARKS[kind].sign} ${MARKS[kind].name}`)),
     );
     if (place === null || place === undefined) {
@@ -124,10 +126,17 @@ export const MARKS = {
   promoted: { sign: "★", colour: "accent", name: "promoted" },
 };
 
-function series({ fill, values }, place) {
+/** Between the bounds of one line; where one has bounds all have. */
+function band(place) {
+  return { series: [3 * place + 3, 3 * place + 2], fill: `${colour(`s${place % COLOURS}`)}26` };
+}
+
+function series({ fill, values, low }, place) {
   const stroke = colour(`s${place % COLOURS}`);
   const few = values.filter((value) => value !== null).length < 40;
-  return { stroke, width: 2, spanGaps: true, fill: fill ? `${stroke}22` : undefined, points: { show: few, size: 5, fill: stroke } };
+  const line = { stroke, width: 2, spanGaps: true, fill: fill ? `${stroke}22` : undefined, points: { show: few, size: 5, fill: stroke } };
+  const bound = { stroke: "transparent", width: 0, spanGaps: true, points: { show: false } };
+  return low ? [line, bound, bound] : [line];
 }
 
 function bounds(from, to, low, high) {
@@ -136,7 +145,10 @@ function bounds(from, to, low, high) {
   return [least, most];
 }
 
-function clock(second, isLong = false) {
-  const parts = { hour: "2-digit", minute: "2-digit", second: isLong ? undefined : "2-digit" };
-  return new Date(second * 1000).toLocaleTimeString("en-GB", parts);
+/** The time of day as exactly as a span of so many seconds takes, with the day where it is long or another one. */
+function clock(second, span = 0) {
+  const at = new Date(second * 1000);
+  const day = span > 86_400 || at.toDateString() !== new Date().toDateString() ? { day: "numeric", month: "short" } : {};
+  const parts = { ...day, hour: "2-digit", minute: "2-digit", second: span > 1_200 ? undefined : "2-digit" };
+  return at.toLocaleString("en-GB", parts);
 }

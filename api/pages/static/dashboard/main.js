@@ -39,6 +39,7 @@ function told(status) {
   seen.status = status;
   traffic.draw(status);
   showQuarantine(status);
+  if (metrics.offer("model", status.models)) readMetrics();
   showTiles(status, seen.latency, seen.alerts);
   if (status.stream.log_offset !== seen.offset) readMetrics();
   readLatency();

@@ -1,101 +1,111 @@
-// Metrics by model version over event time, with alerts and promotions marked.
+// Metrics by model version over event time, with how sure they are, and with alerts and promotions marked.
 
 import { read } from "./api.js";
 import { LineChart } from "./charts.js";
 import { figures, nothing } from "./dom.js";
 import { figure, seconds, time } from "./format.js";
 
-const POINTS = 120;
 const MOST_VERSIONS = 6;
 const PREFERRED = ["accuracy", "satisfaction", "click_through", "win_rate", "mean_reward", "volume"];
 const SHARES = new Set(["accuracy", "satisfaction", "click_through", "win_rate", "disagreement"]);
+const LISTED_MS = 20_000;
+const KINDS = { alert_raised: "alert", alert_recovered: "recovered", model_promoted: "promoted" };
 
 export class Metrics {
   constructor() {
     this.form = document.getElementById("metric-choice");
     this.host = document.getElementById("metric-chart");
     this.marks = [];
+    this.listed = {};
     this.form.addEventListener("change", () => this.refresh());
     this.form.addEventListener("submit", (event) => event.preventDefault());
   }
 
-  /** Reads what is chosen and draws it. */
+  /** Reads what is chosen, the newest sixty windows of it, and draws it. */
   async refresh() {
-    const chosen = this.chosen();
-    const { aggregates } = await read("/dashboard/metrics", { window_s: chosen.window || null });
-    this.offer("model", [...new Set(aggregates.map((row) => row.model_name))].sort());
-    const ofModel = aggregates.filter((row) => row.model_name === this.chosen().model);
-    this.offer("metric", ordered([...new Set(ofModel.map((row) => row.metric))]));
-    this.draw(ofModel.filter((row) => row.metric === this.chosen().metric));
+    await this.list();
+    const asked = this.chosen();
+    if (!asked.metric) return this.draw([]);
+    const { series } = await read("/v1/aggregates", { model_name: asked.model, metric: asked.metric, window_s: asked.window });
+    if (same(asked, this.chosen())) this.draw(series);
+  }
+
+  /** Offers the metrics that the model has; they are all asked for, so this is done seldom. */
+  async list() {
+    const { model, window } = this.chosen();
+    const isKnown = same(this.listed, { model, window }) && Date.now() - this.listedAt < LISTED_MS;
+    if (!model || isKnown) return;
+    const { series } = await read("/v1/aggregates", { model_name: model, window_s: window });
+    this.offer("metric", ordered([...new Set(series.map((one) => one.metric))]));
+    Object.assign(this, { listed: { model, window }, listedAt: Date.now() });
   }
 
   chosen() {
     const { model, metric, window } = this.form.elements;
-    return { model: model.value, metric: metric.value, window: Number(window.value) };
+    return { model: model.value, metric: metric.value, window: window.value };
   }
 
-  /** Gives a choice its options, and keeps what was chosen. */
+  /** Gives a choice its options, and keeps what was chosen; says whether they are others than before. */
   offer(name, values) {
     const select = this.form.elements[name];
     const known = [...select.options].map((option) => option.value);
-    if (known.join("\n") === values.join("\n")) return;
+    if (known.join("\n") === values.join("\n")) return false;
     const before = select.value;
     select.replaceChildren(...values.map((value) => new Option(value, value)));
     if (values.includes(before)) select.value = before;
+    return true;
   }
 
   /** Decisions of the log that belong into the picture. */
   mark(decisions) {
-    const kinds = { alert_raised: "alert", alert_recovered: "recovered", model_promoted: "promoted" };
     this.marks = decisions
-      .filter((one) => kinds[one.kind])
-      .map((one) => ({ ...one, kind: kinds[one.kind], at: seconds(one.kind === "model_promoted" ? one.at : one.occurred_at) }));
+      .filter((one) => KINDS[one.kind])
+      .map((one) => ({ ...one, kind: KINDS[one.kind], at: seconds(one.kind === "model_promoted" ? one.at : one.occurred_at) }));
   }
 
-  draw(rows) {
-    const { model, metric } = this.chosen();
-    if (!rows.length) {
+  draw(series) {
+    const { model, metric, window } = this.chosen();
+    const given = frame(series);
+    if (!given.times.length) {
       this.chart?.clear();
-      this.host.replaceChildren(nothing("No feedback with a metric in this window. Post some, or choose a longer window."));
       this.chart = null;
+      this.host.replaceChildren(nothing("No feedback with a metric yet. Post some about a logged inference."));
       return;
     }
     if (!this.chart) this.host.replaceChildren();
     this.chart ??= new LineChart(this.host, { format: figure, label: "" });
-    const given = frame(rows);
-    const [first, last] = [given.times[0], given.times.at(-1)];
+    const [first, last] = [given.times[0], given.times.at(-1) + Number(window)];
     given.marks = this.marks.filter(
-      (mark) => mark.model_name === model && (!mark.metric || mark.metric === metric) && mark.at >= first - 60 && mark.at <= last + 60,
+      (mark) => mark.model_name === model && (!mark.metric || mark.metric === metric) && mark.at >= first && mark.at <= last + 60,
     );
     this.chart.label = `${metric} of ${model} by version`;
     this.chart.range = SHARES.has(metric) ? [floor(given.lines), 1] : [0, null];
     this.chart.draw(given);
-    figures("metric-table", this.chart.label, ["Time", ...given.lines.map((line) => line.name)], () => lines(given));
+    figures("metric-table", this.chart.label, ["Time", ...given.lines.map((line) => line.name)], () => rows(given));
   }
 }
 
-/** Rows of buckets as lines by version, at most POINTS points each: sums are added up, and only then divided. */
-export function frame(rows) {
-  const starts = rows.map((row) => seconds(row.bucket_start));
-  const [first, last] = [Math.min(...starts), Math.max(...starts)];
-  const width = Math.max(10, Math.ceil((last - first) / POINTS / 10) * 10);
-  const place = (second) => Math.floor(second / width) * width;
-  const times = [...new Set(starts.map(place))].sort((a, b) => a - b);
-  const newest = new Map();
-  rows.forEach((row, n) => newest.set(row.model_version, Math.max(newest.get(row.model_version) ?? 0, starts[n])));
-  const versions = [...newest].sort((a, b) => b[1] - a[1]).slice(0, MOST_VERSIONS).map(([name]) => name).sort();
+/** Series of windows as lines by version, the newest ones; null where a version has no window. */
+export function frame(series) {
+  const newest = (one) => Math.max(0, ...one.windows.map((window) => seconds(window.start)));
+  const shown = series
+    .filter((one) => one.windows.some((window) => window.value !== null))
+    .sort((a, b) => newest(b) - newest(a))
+    .slice(0, MOST_VERSIONS)
+    .sort((a, b) => a.model_version.localeCompare(b.model_version));
+  const times = [...new Set(shown.flatMap((one) => one.windows.map((window) => seconds(window.start))))].sort((a, b) => a - b);
   return {
     times,
-    lines: versions.map((version) => {
-      const sums = new Map();
-      rows.forEach((row, n) => {
-        if (row.model_version !== version) return;
-        const [up, down] = sums.get(place(starts[n])) ?? [0, 0];
-        sums.set(place(starts[n]), [up + Number(row.numerator), down + Number(row.denominator)]);
-      });
-      return { name: version, values: times.map((at) => ratio(sums.get(at))) };
+    lines: shown.map((one) => {
+      const known = new Map(one.windows.map((window) => [seconds(window.start), window]));
+      const of = (name) => times.map((at) => known.get(at)?.[name] ?? null);
+      return { name: one.model_version, values: of("value"), low: of("low"), high: of("high"), samples: of("samples") };
     }),
   };
+}
+
+function same(one, other) {
+  return Object.keys(other).every((name) => one[name] === other[name]);
 }
 
 /** A share is drawn from a tenth or more below its least value on, so that a fall can be seen. */
@@ -104,15 +114,17 @@ function floor(drawn) {
   return Math.max(0, Math.floor(Math.min(...values) * 10 - 1) / 10);
 }
 
-function ratio(sums) {
-  return sums && sums[1] > 0 ? sums[0] / sums[1] : null;
+function rows({ times, lines }) {
+  return times.map((at, n) => [time(at * 1000), ...lines.map((line) => cell(line, n))]).reverse();
 }
 
-function lines({ times, lines: drawn }) {
-  return times.map((at, n) => [time(at * 1000), ...drawn.map(({ values }) => figure(values[n]))]).reverse();
+function cell({ values, low, high, samples }, n) {
+  if (values[n] === null) return "–";
+  const sure = low[n] === null ? "" : ` (${figure(low[n])} to ${figure(high[n])})`;
+  return `${figure(values[n])}${sure}, ${samples[n]} samples`;
 }
 
 function ordered(names) {
-  const rank = (name) => (PREFERRED.indexOf(name) + 1 || PREFERRED.length + 1);
+  const rank = (name) => PREFERRED.indexOf(name) + 1 || PREFERRED.length + 1;
   return names.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
 }
