@@ -36,7 +36,7 @@ class Api:
         self.url = f"http://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
         with Session(database.engine) as session:
-            self.key = keys.create(session, "default", ["ingest"], utc_now()).key
+            self.key = keys.create(session, "default", ["ingest", "read"], utc_now()).key
             session.commit()
 
     def start(self) -> None:
@@ -47,7 +47,7 @@ class Api:
             "FEEDBACK_DATA_DIR": str(self._folder),
             "FEEDBACK_PEPPER": PEPPER,
         }
-        command = [sys.executable, "-m", "feedback_cli", "api", "--only", "ingest", "--port", str(self._port)]
+        command = [sys.executable, "-m", "feedback_cli", "api", "--port", str(self._port)]
         log = self._folder / "log"
         with log.open("ab") as out:
             self._process = subprocess.Popen(
