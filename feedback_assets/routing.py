@@ -1,20 +1,24 @@
 """Which feedback may be in datasets: what a route led to the lake and nobody holds back, as of an offset of the log."""
 
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from feedback_assets import facts
-from feedback_ingest.tables import FeedbackEvent
+from feedback_ingest import log
 from feedback_loop.learning.routed import reaches, with_holds
 from feedback_loop.learning.routes import VERDICT_TYPE
 from feedback_loop.stream.routing.book import DEFINED, RELEASED, REMOVED, book_of_facts
+from feedback_loop.stream.routing.holds import RECEIVED
 
 if TYPE_CHECKING:
     import ibis
 
 NEWEST_OF = 1_000
 """Receipts of this many last events are looked at for the newest one: several doors write the log."""
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def routed(feedback: "ibis.Table", session: Session, upto_offset: int) -> "ibis.Table":
@@ -38,12 +42,7 @@ def routed(feedback: "ibis.Table", session: Session, upto_offset: int) -> "ibis.
     return found.filter(~found.is_held, reaches(found, book, "lake")).drop("is_held")
 
 
-def newest_receipt(session: Session, upto_offset: int) -> Any:
-    """The newest time of receipt among the last events up to the offset."""
-    last = (
-        select(FeedbackEvent.received_at)
-        .where(col(FeedbackEvent.log_offset) <= upto_offset, col(FeedbackEvent.kind).in_(("feedback", "inference")))
-        .order_by(col(FeedbackEvent.log_offset).desc())
-        .limit(NEWEST_OF)
-    )
-    return max(session.exec(last).all())
+def newest_receipt(session: Session, upto_offset: int) -> datetime:
+    """The newest time of receipt among the last events up to the offset; long ago where these are no events."""
+    last = log.read(session, max(upto_offset - NEWEST_OF, 0), NEWEST_OF, RECEIVED)
+    return max((row.received_at for row in last if row.log_offset <= upto_offset), default=LONG_AGO)

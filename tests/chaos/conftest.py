@@ -10,6 +10,7 @@ from feedback_ingest.settings import Settings
 from tests.api.conftest import PEPPER, Client
 from tests.chaos.cluster import Cluster
 from tests.chaos.doors import Door
+from tests.chaos.streams import Follower, MakeFollower
 
 MakeDoor = Callable[..., Door]
 
@@ -43,6 +44,20 @@ def make_door(database: Database, tmp_path: Path) -> Iterator[MakeDoor]:
     yield make
     for door in made:
         door.close()
+
+
+@pytest.fixture
+def make_follower(database: Database, tmp_path: Path) -> Iterator[MakeFollower]:
+    """Starts streams on the test's database; `plant` names their faults."""
+    made: list[Follower] = []
+
+    def make(plant: str = "", **settings: object) -> Follower:
+        made.append(Follower(database, tmp_path / f"stream-{len(made)}", plant, **settings))
+        return made[-1].start()
+
+    yield make
+    for follower in made:
+        follower.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,6 +80,9 @@ class Follower:
         if self.process is not None and self.process.poll() is None:
             psutil.Process(self.process.pid).resume()
             self.kill()
+
+
+MakeFollower = Callable[..., Follower]
 
 
 @contextmanager

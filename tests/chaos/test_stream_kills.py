@@ -1,7 +1,6 @@
 """The stream is killed, frozen, doubled and poisoned: everything counts once (failure tests 17 to 20 and 22)."""
 
 import signal
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,8 @@ from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
 from feedback_loop.stream.process import catch_up
 from tests.chaos.doors import PEPPER
-from tests.chaos.streams import SIGNED, Follower, fed, head_of, is_exact, place_of, wait_for_place
+from tests.chaos.streams import SIGNED, MakeFollower, fed, head_of, is_exact, place_of, wait_for_place
 from tests.stream.events import append, judged, pairs, tables, truth
-
-MakeFollower = Callable[..., Follower]
-
-
-@pytest.fixture
-def make_follower(database: Database, tmp_path: Path) -> Iterator[MakeFollower]:
-    """Starts streams on the test's database; `plant` names their faults."""
-    made: list[Follower] = []
-
-    def make(plant: str = "", **settings: object) -> Follower:
-        made.append(Follower(database, tmp_path / f"stream-{len(made)}", plant, **settings))
-        return made[-1].start()
-
-    yield make
-    for follower in made:
-        follower.close()
 
 
 @pytest.fixture

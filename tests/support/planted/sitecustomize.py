@@ -81,8 +81,9 @@ class _Planter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def _plant(wanted: str) -> None:
     import receiver_faults
     import stream_faults
+    import webhook_faults
 
-    known = FAULTS | receiver_faults.FAULTS | stream_faults.FAULTS
+    known = FAULTS | receiver_faults.FAULTS | stream_faults.FAULTS | webhook_faults.FAULTS
     plants: dict[str, list[Any]] = {}
     for one in wanted.split(","):
         name, _, argument = one.partition("=")
