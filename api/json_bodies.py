@@ -52,9 +52,20 @@ def body(shape: type[T]) -> Any:
 def described(shape: type[msgspec.Struct], *media: str) -> dict[str, Any]:
     """`openapi_extra` for a route that takes `shape`."""
     schema = msgspec.json.schema(shape)
-    inner = schema["$defs"][shape.__name__]
+    inner = _spelled_out(schema, schema["$defs"])
     content = {kind: {"schema": inner} for kind in media or (JSON_TYPE,)}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def _spelled_out(schema: Any, shapes: dict[str, Any]) -> Any:
+    """`schema` with every shape it refers to in its place: a route's document has nowhere else to look it up."""
+    if isinstance(schema, list):
+        return [_spelled_out(one, shapes) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _spelled_out(shapes[schema["$ref"].rpartition("/")[2]], shapes)
+    return {name: _spelled_out(member, shapes) for name, member in schema.items() if name != "$defs"}
 
 
 def cursor_of(text: str | None) -> int | None:

@@ -28,7 +28,11 @@ NAIVE = (
         "SELECT next_offset INTO STRICT base FROM staging.log_head WHERE shard = 0 FOR UPDATE",
         "base := nextval('staging.naive_offsets')",
     ),
-    ("UPDATE staging.log_head SET next_offset = base + (SELECT count(*) FROM placed) WHERE shard = 0", "SELECT 1"),
+    (
+        "UPDATE staging.log_head SET next_offset = coalesce((SELECT max(o) + 1 FROM unnest(new_offsets) o), base)\n"
+        "    WHERE shard = 0",
+        "PERFORM 1",
+    ),
 )
 
 
