@@ -6,6 +6,7 @@ from api import (
     admin,
     aggregates,
     browsers,
+    champion_moves,
     consumers,
     contract,
     dry_run,
@@ -30,6 +31,7 @@ from feedback_ingest.settings import Settings
 
 ROOMS = (
     wakeups,
+    champion_moves,
     log,
     aggregates,
     consumers,

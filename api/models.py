@@ -63,13 +63,12 @@ async def show_champion(
     """
     moves, until_s = request.app.state.champion_moves, monotonic_s() + wait_ms / 1000
     while True:
-        seen = moves.head
         found = await asyncio.to_thread(_serving, request, sender, model_name)
         left_s = until_s - monotonic_s()
         has_moved = version is None or (found is not None and found["model_version"] != version)
         if has_moved or left_s <= 0 or moves.closing.is_set():
             break
-        await moves.beyond(seen, left_s)
+        await moves.beyond((sender.project_id, model_name), found["log_offset"] if found else 0, left_s)
     if found is None:
         raise NotFound()
     return found

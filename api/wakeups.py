@@ -13,11 +13,8 @@ from fastapi import APIRouter, FastAPI
 
 from api import meters
 from feedback_ingest.log import CHANNEL
-from feedback_loop.registry import champions
 
 HEAD = "SELECT max(next_offset) - 1 FROM staging.log_head"
-MOVES = "SELECT coalesce(max(log_offset), 0) FROM champions"
-"""The newest move of any champion."""
 SESSION = {"application_name": "feedback wakeups", "timezone": "UTC"}
 LOOK_S = 1.0
 """A notification may be lost, so the log is looked at without one, too."""
@@ -28,12 +25,10 @@ log = logging.getLogger("feedback.api")
 
 
 class Wakeups:
-    """Knows the newest offset, of the log or of what a query picks of it, and tells who waits for a newer one."""
+    """Knows the newest offset, and tells it to everyone in this process who waits for a newer one."""
 
-    def __init__(self, dsn: str, channel: str = CHANNEL, head: str = HEAD) -> None:
+    def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._channel = channel
-        self._newest = head
         self._moved = asyncio.Event()
         self.head = 0
         self._waiting = 0
@@ -93,9 +88,9 @@ class Wakeups:
 
     async def _follow(self, connection: Any) -> None:
         notified = asyncio.Event()
-        await connection.add_listener(self._channel, lambda *_: notified.set())
+        await connection.add_listener(CHANNEL, lambda *_: notified.set())
         while True:
-            head = await connection.fetchval(self._newest, timeout=ANSWER_S)
+            head = await connection.fetchval(HEAD, timeout=ANSWER_S)
             if head != self.head:
                 self.head = head
                 moved, self._moved = self._moved, asyncio.Event()
@@ -108,26 +103,18 @@ class Wakeups:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Keeps `app.state.wakeups` and `app.state.champion_moves` while the app is up."""
-    dsn = app.state.receiving.database.asyncpg_dsn
-    wakeups = app.state.wakeups = Wakeups(dsn)
-    moves = app.state.champion_moves = Wakeups(dsn, champions.CHANNEL, MOVES)
-    running = [asyncio.create_task(each.run()) for each in (wakeups, moves)]
+    """Keeps `app.state.wakeups` while the app is up."""
+    wakeups = app.state.wakeups = Wakeups(app.state.receiving.database.asyncpg_dsn)
+    running = asyncio.create_task(wakeups.run())
     loop = asyncio.get_running_loop()
-
-    def close() -> None:
-        wakeups.close()
-        moves.close()
-
-    call_at_signals(lambda: loop.call_soon_threadsafe(close))
+    call_at_signals(lambda: loop.call_soon_threadsafe(wakeups.close))
     try:
         yield
     finally:
-        close()
-        for task in running:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        wakeups.close()
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
 
 
 def call_at_signals(close: Callable[[], object]) -> None:
