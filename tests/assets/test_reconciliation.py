@@ -1,9 +1,12 @@
 """The stream's live numbers against the log's: equal to the last digit, or a red check."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import text
 
 from feedback_assets.checks import live
+from feedback_assets.reconciliation import reconcile_metrics
 from feedback_loop.stream.process import catch_up
 from tests.assets.world import DAY, NEXT_DAY, World, checks
 
@@ -28,6 +31,21 @@ def _eventful(world: World) -> None:
     world.say("never", received=DAY)
     world.say("late", received=DAY)
     world.infer("late", received=NEXT_DAY)
+    _compared_and_split(world)
+
+
+def _compared_and_split(world: World) -> None:
+    """Votes that differ, outputs of two versions, segments of either side, and a metric of the project's own."""
+    outputs = [{"output_id": v, "model_version": v, "content": "x"} for v in ("digits-0001", "digits-0002")]
+    world.register("tone", "mean")
+    world.infer("pair", outputs=outputs, segments={"tier": "pro"})
+    for winner in ("digits-0001", "digits-0002", "digits-0002"):
+        world.say("pair", "preference_pair", value={"preferred_output_id": winner}, user_context={"locale": "de"})
+    world.say("pair", "reward", value={"reward": 1 / 3})
+    world.say("pair", "reward", value={"reward": -2.5}, metric="tone")
+    early = DAY - timedelta(hours=1)
+    world.say("pair", "explicit_binary", at=early, received=NEXT_DAY, value={"positive": True})
+    world.say("pair", "explicit_binary", at=early, received=NEXT_DAY, value={"positive": False})
 
 
 def _red(world: World) -> set[str]:
@@ -70,6 +88,33 @@ def test_a_planted_difference_turns_its_check_red(world: World, planted: str, re
         connection.execute(text(planted))
 
     assert _red(world) == {red}
+
+
+PLANTED = {
+    "UPDATE live_metrics SET squares = squares + 0.000000000001 WHERE metric = 'tone'": 2,
+    "UPDATE live_metrics SET segment = 'tier=free' WHERE segment = 'tier=pro' AND metric = 'volume'": 4,
+    "UPDATE live_metrics SET numerator = 0 WHERE metric = 'disagreement' AND segment = ''": 1,
+    "DELETE FROM live_metrics WHERE segment = 'against=digits-0002'": 1,
+}
+
+
+def test_every_planted_difference_of_the_metrics_is_counted(world: World) -> None:
+    """In the squares, the segments, the votes and the comparisons: exactly the rows that were tampered with."""
+    _eventful(world)
+    catch_up(world.database, world.log.settings)
+    engine, bucket_s = world.database.engine, world.log.settings.bucket_s
+    found = {}
+    for planted in PLANTED:
+        with engine.begin() as connection:
+            connection.execute(text("DROP TABLE IF EXISTS kept; CREATE TABLE kept AS TABLE live_metrics"))
+            connection.execute(text(planted))
+        found[planted] = reconcile_metrics(engine, bucket_s).differences
+        with engine.begin() as connection:
+            connection.execute(text("DELETE FROM live_metrics; INSERT INTO live_metrics SELECT * FROM kept"))
+            connection.execute(text("DROP TABLE kept"))
+
+    assert found == PLANTED
+    assert reconcile_metrics(engine, bucket_s).is_equal
 
 
 def test_only_changes_up_to_the_runs_offset_are_folded(world: World) -> None:

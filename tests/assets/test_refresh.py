@@ -5,9 +5,11 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 from sqlalchemy import text
+from sqlmodel import Session
 
 from feedback_assets import exporting
 from feedback_assets.assets import meaning
+from feedback_assets.sensors.changed_days import changed_days
 from feedback_loop.learning.rows import feedback_row
 from tests.assets.world import DAY, NEXT_DAY, World, checks
 
@@ -146,6 +148,41 @@ def test_metrics_of_all_days_add_up_to_the_whole(world: World) -> None:
     volume = [row for row in world.rows("feedback_metrics") if row["metric"] == "volume"]
     assert sum(row["numerator"] for row in volume) == 21
     assert {row["received_day"] for row in volume} == {DAY.date(), NEXT_DAY.date()}
+
+
+def test_judgements_of_two_days_are_compared(world: World) -> None:
+    """They count in the day of the answer, which is refreshed again when a second judgement comes later."""
+    world.infer("a", segments={"tier": "pro"})
+    world.say("a", "explicit_binary", value={"positive": True}, user_context={"user_id": "p_1"})
+    world.refresh(DAY)
+    before = [row for row in world.rows("feedback_metrics") if row["metric"] == "disagreement"]
+    after = world.head()
+
+    world.say("a", "explicit_binary", received=NEXT_DAY, value={"positive": False}, user_context={"user_id": "p_2"})
+    with Session(world.database.engine) as session:
+        received, reached = changed_days(session, after, world.head())
+    world.refresh(NEXT_DAY)
+    world.refresh(DAY)
+
+    assert (before, received, reached) == ([], [NEXT_DAY.date()], [DAY.date()])
+    told = [row for row in world.rows("feedback_metrics") if row["metric"] == "disagreement"]
+    assert {(row["segment"], row["received_day"], row["numerator"]) for row in told} == {
+        ("", DAY.date(), 1),
+        ("tier=pro", DAY.date(), 1),
+    }
+
+
+def test_a_metric_of_ones_own_is_in_the_table(world: World) -> None:
+    """By the kind it was registered with, and only what was answered since is a case of it."""
+    world.infer("before")
+    world.register("redone", "per_answer")
+    world.infer("a")
+    world.say("a", "implicit_signal", value={"signal": "regenerate", "value": True}, metric="redone")
+
+    world.refresh()
+
+    told = [row for row in world.rows("feedback_metrics") if row["metric"] == "redone"]
+    assert [(row["numerator"], row["denominator"]) for row in told] == [(1, 1)]
 
 
 def test_a_run_that_failed_halfway_can_be_run_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,11 @@ class World:
         self._append([("feedback", name, body, at, received or at)])
         return name
 
+    def register(self, metric: str, kind: str, at: datetime = DAY) -> int:
+        """Logs that the project registered a metric of its own; its offset."""
+        body = {"actor": "test", "subject": metric, "metric": {"metric": metric, "kind": kind}}
+        return self._append([("metric_registered", f"registered {metric}", body, at, at)])[0]
+
     def feedback(self, about: str, kind: str = "ground_truth", **more: Any) -> tuple[str, dict[str, Any]]:
         """An id and a body, to be appended with others."""
         self._number += 1

@@ -2,14 +2,16 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from random import Random
 
 import pytest
 from hypothesis import given as given_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from feedback_loop.learning.metrics import Registered, bucket_start, contributions, interval
+from feedback_loop.learning.metrics import Registered, bucket_start, collect, contributions, interval
 from feedback_loop.learning.schemas import METRICS_SCHEMA
+from tests.learning.histories import history
 from tests.learning.stories import facts
 from tests.learning.worlds import (
     NOON,
@@ -41,7 +43,7 @@ def _by_key(rows):
     return {tuple(row[key] for key in KEYS): tuple(row[name] for name in SUMS) for row in rows}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given_any(rows=facts(), bucket_s=st.sampled_from(BUCKETS))
 def test_live_and_batch_agree_to_the_last_digit(rows, bucket_s):
     """Numbers kept by adding and taking back contributions equal those summed over the finished tables."""
@@ -50,6 +52,18 @@ def test_live_and_batch_agree_to_the_last_digit(rows, bucket_s):
     at_once = METRICS[bucket_s](live.feedback.values(), live.inferences.values())
 
     assert _by_key(at_once) == live.segments()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_history_is_counted_the_same(seed):
+    """Hundreds of events of every kind in any order: every metric moves, and both drivers say the same of each."""
+    live = Follower(10, OWN).follow(logged(history(Random(seed), 120)))
+
+    at_once = _by_key(METRICS[10](live.feedback.values(), live.inferences.values()))
+
+    assert at_once == live.segments()
+    assert {key[3] for key in at_once} == {*collect(), "tone", "share_of_it", "found"}
+    assert {key[4].partition("=")[0] for key in at_once} == {"", "against", "locale", "region", "tier"}
 
 
 def test_many_small_rewards_sum_exactly():
