@@ -5,11 +5,16 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import thread_time
 from types import FrameType
 
-BATCH_CPU_S = 0.5
+FIRST_CPU_S = 2.0
+"""For a batch that is new, beside what its events may take: modules and files may be read for the first time."""
+AGAIN_CPU_S = 0.3
+"""The same for a part of a batch that has failed."""
 EVENT_CPU_S = 0.002
 """Fifty times what an event takes. Time on the processor, not on the wall: a busy machine or database is no fault."""
+LOOK_EVERY_S = 0.1
 
 
 class TookTooLong(Exception):
@@ -17,13 +22,19 @@ class TookTooLong(Exception):
 
 
 @contextmanager
-def limited(events: int) -> Iterator[None]:
+def limited(events: int, again: bool) -> Iterator[None]:
     """Raises TookTooLong inside once so many events have taken too long; in the main thread, where signals arrive."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGVTALRM, _raise)
-    signal.setitimer(signal.ITIMER_VIRTUAL, BATCH_CPU_S + events * EVENT_CPU_S)
+    ends_s = thread_time() + (AGAIN_CPU_S if again else FIRST_CPU_S) + events * EVENT_CPU_S
+
+    def look(number: int, frame: FrameType | None) -> None:
+        if thread_time() > ends_s:
+            raise TookTooLong
+
+    before = signal.signal(signal.SIGVTALRM, look)
+    signal.setitimer(signal.ITIMER_VIRTUAL, LOOK_EVERY_S, LOOK_EVERY_S)
     try:
         yield
     finally:
@@ -35,7 +46,3 @@ def bound_memory(mib: int) -> None:
     """Allocations of this process beyond `mib` MiB raise MemoryError."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (mib << 20, hard))
-
-
-def _raise(number: int, frame: FrameType | None) -> None:
-    raise TookTooLong

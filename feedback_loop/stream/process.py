@@ -92,27 +92,27 @@ class Stream:
             self._sweeper.sweep(len(events))
         return len(events)
 
-    def _process(self, turn: Turn, events: Sequence[Event]) -> None:
+    def _process(self, turn: Turn, events: Sequence[Event], again: bool = False) -> None:
         """All of `events`, or after an error its halves apart; an event that fails alone is tried again."""
-        if self._attempt(turn, events):
+        if self._attempt(turn, events, again):
             return
         if len(events) > 1:
             half = len(events) // 2
-            self._process(turn, events[:half])
-            self._process(turn, events[half:])
+            self._process(turn, events[:half], again=True)
+            self._process(turn, events[half:], again=True)
             return
         for pause_s in RETRY_S[:-1]:
             Flag().wait(pause_s)
-            if self._attempt(turn, events):
+            if self._attempt(turn, events, again=True):
                 return
         Flag().wait(RETRY_S[-1])
-        self._commit(turn, events, apart=True)
+        self._commit(turn, events, again=True, apart=True)
         refuse_too_many(self._connection, turn.names, events[-1].row.log_offset)
 
-    def _attempt(self, turn: Turn, events: Sequence[Event]) -> bool:
+    def _attempt(self, turn: Turn, events: Sequence[Event], again: bool) -> bool:
         """Commits `events`, or leaves no trace; a lost connection or lease is not the events' fault, and is raised."""
         try:
-            self._commit(turn, events)
+            self._commit(turn, events, again)
         except (*AWAY, positions.Fenced) as error:
             if not _state(error).startswith(TOO_LARGE):
                 raise
@@ -123,10 +123,11 @@ class Stream:
         self._connection.rollback()
         return False
 
-    def _commit(self, turn: Turn, events: Sequence[Event], apart: bool = False) -> None:
+    def _commit(self, turn: Turn, events: Sequence[Event], again: bool, apart: bool = False) -> None:
         """Effects, places and decisions, in one transaction; the log's lock is taken last, and held shortly.
 
-        `apart`: a consumer that fails leaves a dead letter instead of its effects, and does not keep the others.
+        `again`: they were part of a batch that failed. `apart`: a consumer that fails leaves a dead letter instead of
+        its effects, and does not keep the others.
         """
         batch, now = Batch(events), utc_now()
         with Session(self._engine) as session:
@@ -136,7 +137,7 @@ class Stream:
                 for name, does in self._doing(turn, batch, cursor, now):
                     _do_apart(name, does, batch, cursor, now)
             else:
-                with limited(len(events)):
+                with limited(len(events), again):
                     for _, does in self._doing(turn, batch, cursor, now):
                         does()
             moving = {name: self._standings[name] for name in turn.names}
@@ -165,7 +166,7 @@ def _do_apart(name: str, does: Callable[[], None], batch: Batch, cursor: Cursor[
     facts = len(batch.facts)
     cursor.execute("SAVEPOINT apart")
     try:
-        with limited(1):
+        with limited(1, again=True):
             does()
     except Exception as error:
         if isinstance(error, AWAY) and not _state(error).startswith(TOO_LARGE):

@@ -133,7 +133,7 @@ def test_poison_is_buried_alone(database: Database, make_follower: MakeFollower,
     append(database, SIGNED, *pairs(0, 20), truth("poison", "i3", 3), *pairs(20, 20))
     make_follower(plant)
     try:
-        wait_for_place(database, 81, within_s=30)
+        wait_for_place(database, 81, within_s=90 if error else 25)
     except AssertionError:
         assert error is None
         return

@@ -1,7 +1,9 @@
 """Consumers in several processes: the same tables as in one, whoever is ahead of whom, and who cannot part."""
 
 import random
+import re
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,6 +132,14 @@ def test_names_are_checked() -> None:
         chosen(["atribution"])
     with pytest.raises(SetupError, match="alerts works together with rolling_metrics: --only rolling_metrics,alerts,"):
         chosen(["alerts"])
+
+
+def test_the_parts_of_the_deployment_page_are_all_there_are() -> None:
+    """The lines that the page gives to copy work, and together they leave no consumer without a process."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "deploy.md").read_text()
+    parts = [line.split(",") for line in re.findall(r"^feedback stream --only (\S+)$", page, re.MULTILINE)]
+
+    assert sorted(name for part in parts for name in chosen(part)) == sorted(collect())
 
 
 def test_whose_turn_it_is() -> None:

@@ -59,7 +59,7 @@ def _endless(module: ModuleType) -> None:
     """A batch may take as long as it takes."""
 
     @contextmanager
-    def limited(events: int) -> Any:
+    def limited(events: int, again: bool) -> Any:
         yield
 
     module.limited = limited
