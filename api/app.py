@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from api import (
     admin,
     aggregates,
+    bias,
     browsers,
     champion_moves,
     consumers,
@@ -38,6 +39,7 @@ ROOMS = (
     training_queue,
     contract,
     dry_run,
+    bias,
     latency,
     links,
     models,

@@ -5,7 +5,7 @@ It must import fast and with no database up, so whatever is heavy is imported wh
 
 import dagster as dg
 
-from feedback_assets.assets import ingest, learning, meaning, models
+from feedback_assets.assets import evidence, ingest, learning, meaning, models
 from feedback_assets.checks import freshness, live, rules
 from feedback_assets.io_manager import ParquetIOManager
 from feedback_assets.jobs import refresh, retrain
@@ -23,6 +23,7 @@ ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
     meaning.attributed_feedback,
     meaning.enriched_feedback,
     meaning.feedback_metrics,
+    evidence.bias_report,
     learning.labeled_set,
     learning.drift_report,
     learning.training_dataset,

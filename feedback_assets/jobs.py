@@ -14,6 +14,7 @@ refresh = dg.define_asset_job(
         "feedback_metrics",
         "labeled_set",
         "drift_report",
+        "bias_report",
     ],
     executor_def=dg.in_process_executor,
     description="The log up to an offset, as tables of the days it touches: validated, attributed, enriched, measured.",

@@ -92,6 +92,7 @@ TOLD: Mapping[str, tuple[Telling, ...]] = {
         Telling("retraining.failed", ("job", "run_id", "reason"), _is_failed_training),
     ),
     "alert_recovered": (Telling("metric.recovered", ALERT, _is_about_a_metric),),
+    "bias_detected": (Telling("bias.detected", ("model_name", "reasons", "served", "answered")),),
     "dataset_compiled": (Telling("dataset.compiled", ("model_name", "dataset_version", "rows", "row_digest")),),
     "drift_detected": (Telling("drift.detected", DRIFT),),
     "drift_resolved": (Telling("drift.resolved", DRIFT),),

@@ -23,7 +23,12 @@ from feedback_ingest.postgres import Database
 DAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NEXT_DAY = DAY + timedelta(days=1)
 CLASSES = ("0", "1", "2")
-TABLES = dg.AssetSelection.groups("ingest", "meaning") | dg.AssetSelection.assets("labeled_set", "drift_report")
+GROUPS = dg.AssetSelection.groups("ingest", "meaning")
+TABLES = GROUPS | dg.AssetSelection.assets("labeled_set", "drift_report")
+JOBS = (
+    dg.define_asset_job("tables", TABLES.without_checks()),
+    dg.define_asset_job("evidence", dg.AssetSelection.groups("evidence")),
+)
 
 
 class World:
@@ -149,7 +154,7 @@ class World:
         return dg.Definitions(
             assets=defs.assets,
             asset_checks=defs.asset_checks,
-            jobs=[*(defs.jobs or []), dg.define_asset_job("tables", TABLES.without_checks())],
+            jobs=[*(defs.jobs or []), *JOBS],
             sensors=defs.sensors,
             resources=self.resources,
             executor=dg.in_process_executor,

@@ -1,0 +1,30 @@
+"""The evidence group: how far feedback may be relied on; who answers, against who is served.
+
+It looks at all days, at the newest answers of each model.
+"""
+
+import dagster as dg
+
+from feedback_assets import biases
+from feedback_assets.io_manager import Described
+from feedback_assets.lake import Table
+from feedback_assets.resources import LogResource
+from feedback_assets.told.evidence import bias_told
+
+GROUP = "evidence"
+OWNERS = ["team:ml-platform"]
+
+
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "duckdb", "parquet"})
+def bias_report(
+    context: dg.AssetExecutionContext,
+    log: LogResource,
+    attributed_feedback: Table,
+    feedback_events: Table,
+    inferences: Table,
+) -> Described:
+    """For each model: who answers against who is served, what that does to its figures, and whether it is too much."""
+    upto_offset = log.upto_offset(context.instance, context.run.run_id)
+    found = biases.biases(attributed_feedback, feedback_events, inferences, upto_offset)
+    biases.tell(log, found, upto_offset)
+    return Described(biases.rows(found, upto_offset), lambda rows: bias_told(found))

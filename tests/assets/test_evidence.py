@@ -1,0 +1,43 @@
+"""Evidence in the graph: a bias that was found is told once and shown."""
+
+from typing import Any
+
+import dagster as dg
+import orjson
+
+from tests.assets.world import DAY, World
+
+LIKED, DISLIKED = {"positive": True}, {"positive": False}
+
+
+def answered(world: World, start: int, count: int, tier: str, every: int, bad: int) -> None:
+    """`count` inferences of a tier; every n-th is spoken of, and of those every `bad`-th is disliked."""
+    rows: list[Any] = []
+    for n in range(start, start + count):
+        outputs = [{"output_id": "A", "content": "a"}]
+        body = {"inference_request_id": f"i{n}", "model_name": "digits", "model_version": "digits-0001"}
+        rows.append(("inference", f"i{n}", {**body, "outputs": outputs, "segments": {"tier": tier}}, DAY, DAY))
+        if n % every == 0:
+            value = DISLIKED if (n // every) % bad == 0 else LIKED
+            rows.append(("feedback", *world.feedback(f"i{n}", "explicit_binary", value=value), DAY, DAY))
+    world._append(rows)
+
+
+def test_a_bias_is_told_once_and_shown(world: World) -> None:
+    """A loud tier sends most of the negatives: a fact says so, a second look says nothing new, the UI shows it all."""
+    answered(world, 0, 200, "loud", 1, 2)
+    answered(world, 200, 480, "quiet", 20, 7)
+    world.refresh()
+    world.job("evidence").execute_in_process(instance=world.instance)
+    result = world.job("evidence").execute_in_process(instance=world.instance)
+
+    [fact] = world.facts("bias_detected", "bias_resolved")
+    [row] = world.rows("bias_report")
+    events = result.get_asset_materialization_events()
+    [told] = [each.materialization.metadata for each in events if each.asset_key == dg.AssetKey("bias_report")]
+    assert fact.body["model_name"] == "digits" and (fact.body["served"], fact.body["answered"]) == (680, 224)
+    assert any("of negatives come from tier=loud, with 29% of traffic" in each for each in fact.body["reasons"])
+    assert row["is_biased"] and orjson.loads(row["report"])["segments"][0]["name"] == "tier"
+    assert "tier=loud" in told["findings"].value and "tier=quiet" in told["segments"].value
+    assert told["digits by tier"].value.startswith("![digits by tier: shares of traffic and of answers](data:")
+    assert "| digits | tier |" in told["estimates"].value
