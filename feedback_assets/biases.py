@@ -8,6 +8,7 @@ from feedback_assets.resources import LogResource
 from feedback_ingest.clock import utc_now
 from feedback_loop.learning import bias
 from feedback_loop.learning.bias import Report
+from feedback_loop.learning.influence import likings
 from feedback_loop.learning.rows import json_text
 from feedback_loop.learning.segments import admitted
 
@@ -35,7 +36,12 @@ def biases(feedback: "ibis.Table", events: "ibis.Table", inferences: "ibis.Table
     told, every, asked = (table.filter(table.log_offset <= upto_offset) for table in (feedback, events, inferences))
     counted = bias.tallied(told, asked, admitted(every, asked))
     positions = bias.position_counts(told)
-    return [ModelBias(*model, bias.judge(tally, positions.get(model, ()))) for model, tally in sorted(counted.items())]
+    recent = told.semi_join(bias.newest(asked, bias.WINDOW), ["project_id", "inference_request_id"])
+    liked = likings(recent)
+    return [
+        ModelBias(*model, bias.judge(tally, positions.get(model, ()), liked.get(model)))
+        for model, tally in sorted(counted.items())
+    ]
 
 
 def tell(log: LogResource, found: list[ModelBias], upto_offset: int) -> None:

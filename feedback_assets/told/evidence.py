@@ -26,6 +26,10 @@ def bias_told(found: Sequence[ModelBias]) -> Mapping[str, Any]:
         ),
         "segments": markdown_table(values, empty="no inference names a segment"),
         "estimates": markdown_table(_estimates(found), empty="nobody said how good an answer was"),
+        "liking": markdown_table(
+            [{"model_name": each.model_name, **each.report.liking} for each in found if each.report.liking],
+            empty="no thumbs and no ratings",
+        ),
         "positions": markdown_table(
             [
                 {"model_name": each.model_name, **_flat_share(position)}

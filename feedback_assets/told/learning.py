@@ -83,6 +83,7 @@ def dataset_told(dataset: Dataset) -> Mapping[str, Any]:
     return {
         "folder": dg.MetadataValue.path(str(dataset.folder.resolve())),
         "labels": markdown_table(labels),
+        "most rows by": markdown_table(dataset.manifest["contributors"]["most"], empty="nobody in particular"),
         "left out": markdown_table(left_out, empty="none"),
         "manifest": dg.MetadataValue.json(
             {name: dataset.manifest[name] for name in dataset.manifest if name != "labels"}

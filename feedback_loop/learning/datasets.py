@@ -6,12 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from feedback_loop.learning.influence import MOST_SAMPLED, actor_of, kept_rows
+
 if TYPE_CHECKING:
     import ibis
     from ibis.expr.types import BooleanValue, StringValue
 
 LABEL_SOURCES = ("review_label", "ground_truth", "explicit_label", "explicit_correction")
 """Feedback types whose label is believed, the most trusted first; within one the newest by offset wins."""
+
+
+MOST_TOLD = 10
+"""Contributors that a manifest names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ def labeled_set(enriched: "ibis.Table", golden_share: float) -> "ibis.Table":
         feedback_offset=ranked.log_offset,
         source_type=ranked.feedback_type,
         is_golden=golden(ranked.inference_request_id, golden_share),
+        weight=ibis.least(1.0 / ranked.pass_probability, MOST_SAMPLED),
     )
     return best.select(*LABELED_SCHEMA.names)
 
@@ -76,7 +83,8 @@ def training_rows(labeled: "ibis.Table", recipe: Recipe) -> "ibis.Table":
     """The rows `recipe` trains on, in the order of feedback_offset: none golden, each with consent and inputs, or a
     reference to inputs.
 
-    Labels count whatever version of the model answered: they speak of the input, not of the model.
+    Labels count whatever version of the model answered: they speak of the input, not of the model. No end user has
+    more of them than `influence` allows.
     """
     wanted = labeled.filter(
         labeled.project_id == recipe.project_id,
@@ -85,8 +93,7 @@ def training_rows(labeled: "ibis.Table", recipe: Recipe) -> "ibis.Table":
         labeled.training_consent,
         labeled.inputs.notnull() | labeled.inputs_ref.notnull(),
     )
-    newest = wanted.order_by(wanted.feedback_offset.desc()).limit(recipe.rows)
-    return newest.order_by(newest.feedback_offset)
+    return kept_rows(wanted, recipe.rows)
 
 
 def row_digest(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -122,11 +129,19 @@ def manifest(
         "last_feedback_offset": max(offsets, default=None),
         "labels": dict(sorted(Counter(row["label"] for row in rows).items())),
         "sources": dict(sorted(Counter(row["source_type"] for row in rows).items())),
+        "contributors": _contributors(rows),
         "row_digest": row_digest(rows),
         "references": dict(references),
         "versions": dict(sorted(versions.items())),
         "files": [dict(file) for file in files],
     }
+
+
+def _contributors(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many end users the rows come from that can be told apart, and the rows of those with most."""
+    counts = Counter(name for row in rows if (name := actor_of(row)) is not None)
+    most = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:MOST_TOLD]
+    return {"actors": len(counts), "rows": sum(counts.values()), "most": [{"actor": a, "rows": n} for a, n in most]}
 
 
 def _golden_digest(inference_request_id: str) -> str:

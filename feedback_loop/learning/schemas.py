@@ -120,5 +120,9 @@ LABELED_SCHEMA = pa.schema(
         pa.field("inputs", pa.string()),  # JSON text
         pa.field("inputs_ref", pa.string()),
         pa.field("is_golden", pa.bool_()),
+        pa.field("source_kind", pa.string()),
+        pa.field("user_ref", pa.string()),
+        pa.field("session_id", pa.string()),
+        pa.field("weight", pa.float64()),  # what it stands for, where its client sampled
     ]
 )

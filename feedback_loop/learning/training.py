@@ -87,10 +87,12 @@ class TrainedModel:
 def train(rows: Sequence[Mapping[str, Any]], seed: int) -> TrainedModel:
     """Fits the better of a small neural network and boosted trees; the same rows and seed give the same model.
 
-    `rows` come in the order of feedback_offset and hold `inputs` and `label` as JSON text (as tables do). The learner
+    `rows` come in the order of feedback_offset and hold `inputs` and `label` as JSON text (as tables do), and perhaps
+    the `weight` of what they stand for. The learner
     with the lower log-loss on the newest 20 % is fitted again on all rows. Raises TooLittleToLearn.
     """
     labels = [row["label"] for row in rows]
+    weights = [row.get("weight") or 1.0 for row in rows]
     if len(labels) < MIN_ROWS or len(set(labels)) < 2:
         raise TooLittleToLearn(f"{len(labels)} rows with {len(set(labels))} labels; it takes {MIN_ROWS} with 2")
     inputs = [orjson.loads(row["inputs"]) for row in rows]
@@ -99,14 +101,16 @@ def train(rows: Sequence[Mapping[str, Any]], seed: int) -> TrainedModel:
     if not any(features):
         raise TooLittleToLearn("the inputs hold no number and no category to learn from")
     with _one_thread():
-        validation = _validation(features, labels, seed)
+        validation = _validation(features, labels, weights, seed)
         chosen = min(validation, key=lambda name: validation[name]["log_loss"], default="neural_network")
-        pipeline = _learners(seed)[chosen].fit(features, labels)
+        pipeline = _fitted(_learners(seed)[chosen], features, labels, weights)
     notes = {"chosen": chosen, "validation": validation, "rows": len(labels)}
     return TrainedModel(pipeline, [str(text) for text in pipeline.classes_], kept, notes)
 
 
-def _validation(features: list[dict[str, Any]], labels: list[str], seed: int) -> dict[str, dict[str, float]]:
+def _validation(
+    features: list[dict[str, Any]], labels: list[str], weights: Sequence[float], seed: int
+) -> dict[str, dict[str, float]]:
     """The log-loss and accuracy of each learner on the newest rows, having seen only the older ones.
 
     Empty where the older rows know one label only: then nothing can be compared.
@@ -116,9 +120,16 @@ def _validation(features: list[dict[str, Any]], labels: list[str], seed: int) ->
         return {}
     scores = {}
     for name, learner in _learners(seed).items():
-        fitted = learner.fit(features[:split], labels[:split])
+        fitted = _fitted(learner, features[:split], labels[:split], weights[:split])
         scores[name] = _scores(list(fitted.classes_), fitted.predict_proba(features[split:]).tolist(), labels[split:])
     return scores
+
+
+def _fitted(learner: Any, features: list[dict[str, Any]], labels: list[str], weights: Sequence[float]) -> Any:
+    """The learner, fitted so that a row counts as often as its weight says; where all are alike, as without."""
+    if len(set(weights)) < 2:
+        return learner.fit(features, labels)
+    return learner.fit(features, labels, **{f"{learner.steps[-1][0]}__sample_weight": list(weights)})
 
 
 def _scores(classes: list[str], found: list[list[float]], labels: list[str]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """What was asked lately and what was said of it, from the live tables, for learning.bias to judge."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -8,7 +9,8 @@ from sqlmodel import Session, select
 
 from feedback_ingest import log
 from feedback_loop.learning import bias
-from feedback_loop.learning.bias import WINDOW, Report, Shown, Tally
+from feedback_loop.learning.bias import WINDOW, Report
+from feedback_loop.learning.influence import liking
 from feedback_loop.learning.segments import Admitted
 from feedback_loop.stream.tables import LiveSegment
 
@@ -46,11 +48,11 @@ def bias_of(session: Session, project_id: int, model_name: str | None = None) ->
     names = [model_name] if model_name is not None else session.execute(MODELS, {"project": project_id}).scalars()
     known = session.exec(select(LiveSegment).where(LiveSegment.project_id == project_id)).all()
     admitted = Admitted((each.project_id, each.name, each.value) for each in known)
-    counted = {name: _counted(session, project_id, name, admitted) for name in names}
-    return {name: bias.judge(tally, shown) for name, (tally, shown) in counted.items() if tally.whole.served}
+    found = {name: _judged(session, project_id, name, admitted) for name in names}
+    return {name: report for name, report in found.items() if report.served}
 
 
-def _counted(session: Session, project_id: int, model_name: str, admitted: Admitted) -> tuple[Tally, list[Shown]]:
+def _judged(session: Session, project_id: int, model_name: str, admitted: Admitted) -> Report:
     asked: dict[str, tuple[str | None, float | None, list[Mapping[str, Any]]]] = {}
     after = log.head(session) - REACH
     named = {"project": project_id, "model": model_name, "window": WINDOW, "after": after}
@@ -66,7 +68,13 @@ def _counted(session: Session, project_id: int, model_name: str, admitted: Admit
     shown = bias.positions_of(
         row for _, _, said in asked.values() for row in said if row["feedback_type"] in POSITIONS and _counts(row)
     )
-    return tally, shown
+    liked = liking(_dated(row) for _, _, said in asked.values() for row in said)
+    return bias.judge(tally, shown, liked)
+
+
+def _dated(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with its time of receipt, which is text in the table."""
+    return {**row, "received_at": datetime.fromisoformat(row["received_at"])}
 
 
 def _counts(row: Mapping[str, Any]) -> bool:

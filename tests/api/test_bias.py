@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from sqlmodel import Session
 
 from feedback_ingest import keys
@@ -55,6 +56,8 @@ def test_a_loud_segment_is_told(
         ("quiet", 490, 24),
     ]
     assert tier["raw"]["value"] < 0.6 and tier["reweighted"]["value"] > 0.8
+    assert model["liking"]["votes"] == 234 and model["liking"]["raw"] == pytest.approx(129 / 234)
+    assert model["liking"]["bounded"] != pytest.approx(129 / 234)
     assert [(each["position"], each["shown"], each["clicked"]) for each in model["positions"]] == [(0, 1, 0), (1, 1, 0)]
     assert client.get("/v1/bias", stranger).json() == {"models": []}
     assert client.get("/v1/bias?model_name=other", make_key("read")).json() == {"models": []}

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 import orjson
 
+from feedback_assets import datasets_on_disk
 from tests.assets.world import DAY, World
 
 LIKED, DISLIKED = {"positive": True}, {"positive": False}
@@ -40,4 +41,27 @@ def test_a_bias_is_told_once_and_shown(world: World) -> None:
     assert row["is_biased"] and orjson.loads(row["report"])["segments"][0]["name"] == "tier"
     assert "tier=loud" in told["findings"].value and "tier=quiet" in told["segments"].value
     assert told["digits by tier"].value.startswith("![digits by tier: shares of traffic and of answers](data:")
+    assert "| digits | 224 |" in told["liking"].value
     assert "| digits | tier |" in told["estimates"].value
+
+
+def test_a_dataset_holds_nobodys_flood_and_nothing_without_consent(world: World) -> None:
+    """One user's labels are held to what their part may be, and the manifest names them; consent is asked of each."""
+    for n in range(170):
+        world.infer(f"i{n}")
+    for n in range(170):
+        user = {"user_id": "p_evil" if n < 70 else f"p_{n}", "consent": {"training": n % 10 != 9}}
+        world.say(f"i{n}", "explicit_label", user_context=user, pass_probability=0.5)
+    world.refresh()
+
+    world.job("dataset").execute_in_process(instance=world.instance)
+
+    [row] = world.rows("training_dataset")
+    root = datasets_on_disk.root(world.data_dir, 1)
+    dataset = datasets_on_disk.read(root, row["dataset_version"])
+    told = dataset.manifest["contributors"]
+    rows = dataset.rows().to_pylist()
+    assert told["most"][0]["actor"] == "u:p_evil" and told["most"][0]["rows"] <= 0.03 * len(rows)
+    assert told["actors"] > 60 and told["rows"] == len(rows)
+    assert {each["weight"] for each in rows} == {2.0}
+    assert all(each["training_consent"] and int(each["inference_request_id"][1:]) % 10 != 9 for each in rows)

@@ -156,12 +156,12 @@ def test_too_few_are_no_bias_and_the_note_says_so() -> None:
 
 
 def test_a_small_pass_probability_buys_no_more_weight() -> None:
-    """A client says how it samples; whoever claims one in a million counts like one in a hundred."""
+    """A client says how it samples; whoever claims one in a million counts like one in twenty."""
     said = {"is_undone": False, "is_retraction": False, "state": "attributed", "source_kind": "end_user"}
     row = said | {"feedback_type": "explicit_binary", "correct": None, "reward": 1.0}
 
     assert bias.voice_of([row | {"pass_probability": 0.25}]) == Voice(True, 1.0, 4.0)
-    assert bias.voice_of([row | {"pass_probability": 1e-6}]).weight == 100
+    assert bias.voice_of([row | {"pass_probability": 1e-6}]).weight == 20
 
 
 def test_answers_about_sure_ones_only_are_found() -> None:

@@ -138,3 +138,15 @@ def test_with_one_old_label_there_is_nothing_to_compare():
 
     assert model.validation == {}
     assert model.predict([{"x": 1}])[0].label == "b"
+
+
+def test_a_row_counts_as_often_as_it_stands_for():
+    """Of two answers to one question, the one that stands for twenty is learnt, whichever came more often."""
+    asked = [{"inputs": '{"x": 1}', "label": '"often"', "weight": 1.0}] * 30
+    asked += [{"inputs": '{"x": 1}', "label": '"weighty"', "weight": 20.0}] * 10
+    rows = [asked[(n * 7) % 40] for n in range(40)]
+
+    plain = train([{**row, "weight": 1.0} for row in rows], 0)
+
+    assert plain.predict([{"x": 1}])[0].label == "often"
+    assert train(rows, 0).predict([{"x": 1}])[0].label == "weighty"

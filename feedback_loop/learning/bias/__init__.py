@@ -1,6 +1,6 @@
 """Bias: who answers against who is served, what that does to a figure, and whether it is too much."""
 
-from feedback_loop.learning.bias.cells import WINDOW, Cell, Tally, Voice, tallied, tally, voice_of
+from feedback_loop.learning.bias.cells import WINDOW, Cell, Tally, Voice, newest, tallied, tally, voice_of
 from feedback_loop.learning.bias.positions import Shown, position_counts, positions_of
 from feedback_loop.learning.bias.verdicts import (
     DETECTED,
@@ -25,6 +25,7 @@ __all__ = [
     "Voice",
     "fact_body",
     "judge",
+    "newest",
     "position_counts",
     "positions_of",
     "report_told",

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from feedback_loop.learning.influence import LIKING, MOST_SAMPLED, sampling_weight
 from feedback_loop.learning.metrics._base import is_settled
 from feedback_loop.learning.segments import ALL, OTHER, Admitted, split
 
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 WINDOW = 20_000
 """The newest inferences of a model that are looked at."""
 
-MOST_WEIGHT = 100.0
-"""What one answer may weigh at most for being sampled: whoever names a smaller pass_probability gets no more."""
-
-LIKING = ("explicit_binary", "explicit_rating")
 NO_ANSWER = ("exposure", "retraction")
 """Feedback that tells what was done and not what somebody thinks."""
 
@@ -77,7 +74,7 @@ def voice_of(feedback: Iterable[Mapping[str, Any]]) -> Voice:
     if not heard:
         return Voice(False, None, 0.0)
     outcomes = [one for row in heard if (one := _outcome(row)) is not None]
-    weights = [min(1.0 / row["pass_probability"], MOST_WEIGHT) for row in heard]
+    weights = [sampling_weight(row["pass_probability"]) for row in heard]
     return Voice(True, sum(outcomes) / len(outcomes) if outcomes else None, sum(weights) / len(weights))
 
 
@@ -165,7 +162,7 @@ def _with_voices(asked: "ibis.Table", feedback: "ibis.Table") -> "ibis.Table":
     liked = ibis.ifelse(heard.feedback_type.isin(LIKING), heard.reward, None)
     voices = heard.group_by(["project_id", "inference_request_id"]).agg(
         outcome=ibis.ifelse(heard.correct.notnull(), heard.correct.cast("float64"), liked).mean(),
-        said=ibis.least(1.0 / heard.pass_probability, MOST_WEIGHT).mean(),
+        said=ibis.least(1.0 / heard.pass_probability, MOST_SAMPLED).mean(),
     )
     joined = asked.left_join(voices, ["project_id", "inference_request_id"], rname="v_{name}")
     return joined.select(

@@ -7,6 +7,7 @@ from feedback_loop.learning.bias.cells import Cell, Tally
 from feedback_loop.learning.bias.comparing import Z_999, independence, kolmogorov_smirnov, stability
 from feedback_loop.learning.bias.positions import Shown
 from feedback_loop.learning.bias.weighting import by_name, raw, response_weights, reweighted
+from feedback_loop.learning.influence import Mean
 from feedback_loop.learning.metrics._interval import interval
 
 Kind = Literal["response", "negatives", "confidence", "disparity", "position"]
@@ -47,9 +48,10 @@ class Report(NamedTuple):
     """One a segment name: how its values answer, how that moves the mean outcome, and the weights against it."""
     confidence: dict[str, float]
     positions: tuple[dict[str, Any], ...]
+    liking: dict[str, float] | None
 
 
-def judge(tally: Tally, positions: Sequence[Shown] = ()) -> Report:
+def judge(tally: Tally, positions: Sequence[Shown] = (), liking: Mean | None = None) -> Report:
     """Looks for each kind of bias; a reason names the figures it rests on."""
     whole = tally.whole
     named = by_name(tally.cells)
@@ -72,6 +74,7 @@ def judge(tally: Tally, positions: Sequence[Shown] = ()) -> Report:
         tuple(_segment_told(name, cells) for name, cells in sorted(named.items())),
         {"ks": gap.value, "low": gap.low, "high": gap.high},
         tuple(_position_told(each, positions) for each in positions),
+        liking._asdict() if liking else None,
     )
 
 
