@@ -209,7 +209,7 @@ def test_it_ends_with_its_key(open_page: Callable[..., Any], session: Session, k
     session.commit()
     page.get_by_text("Your session has ended").wait_for(timeout=8_000)
 
-    assert page.locator("main").inner_text() == ""
+    assert page.locator("main").inner_text() == page.locator("header form").inner_text() == ""
     page.get_by_role("link", name="Sign in again").click()
     assert page.get_by_label("API key").is_visible()
 

@@ -22,25 +22,28 @@ const WORDS = {
 };
 const DRIFT = ["drift_detected", "drift_resolved", "drift_signalled", "retraining_triggered", "retraining_suppressed"];
 
-/** What changes with a decision; reads the alerts anew, and returns them. */
+/** What changes with a decision; reads the alerts anew, and returns those that stand. */
 export async function refreshDecisions(status) {
   const { alerts } = await read("/v1/alerts");
   const models = status.champions;
   show("models", models.length ? champions(models) : nothing("No model was promoted yet."));
-  show("alerts", alerts.length ? alertList(alerts) : nothing("No alert was ever raised."));
+  const stands = standing(alerts, models);
+  show("alerts", alerts.length ? alertList(alerts, new Set(stands)) : nothing("No alert was ever raised."));
   show("drift", drift(status.decisions));
   show("decisions", status.decisions.length ? timeline(status.decisions.slice(0, SHOWN)) : nothing("Nothing was decided yet."));
-  return alerts;
+  return stands;
 }
 
-/** Alerts whose newest word is that they were raised. */
-export function standing(alerts) {
+/** Alerts whose newest word is that they were raised, about versions that may serve: of a model with a champion, that. */
+function standing(alerts, champions) {
+  const serving = new Map(champions.map((one) => [one.model_name, one.model_version]));
   const newest = new Map();
   for (const one of alerts) {
     const name = [one.rule, one.model_name, one.model_version].join("\n");
     if (!newest.has(name)) newest.set(name, one);
   }
-  return [...newest.values()].filter((one) => one.state === "raised");
+  const matters = (one) => [undefined, one.model_version].includes(serving.get(one.model_name));
+  return [...newest.values()].filter((one) => one.state === "raised" && matters(one));
 }
 
 export function showQuarantine({ quarantine }) {
@@ -58,10 +61,9 @@ function champions(models) {
   return table("The version that serves of each model", ["Model", "Serves", "Before", "Since"], rows);
 }
 
-function alertList(alerts) {
-  const stands = new Set(standing(alerts));
+function alertList(alerts, stands) {
   const rows = alerts.slice(0, SHOWN).map((one) => [
-    h("span", { class: `badge ${one.state === "raised" ? "bad" : "good"}` }, stands.has(one) ? "▲ stands" : one.state),
+    h("span", { class: `badge ${stands.has(one) ? "bad" : one.state === "raised" ? "" : "good"}` }, stands.has(one) ? "▲ stands" : one.state),
     `${one.rule} · ${one.model_name} ${one.model_version}`,
     figure(one.value),
     time(one.raised_at),

@@ -48,7 +48,8 @@ function objective(one) {
   if (one.objective_ms === null) return "–";
   const told = duration(one.objective_ms);
   if (one.is_met === null) return told;
-  return one.is_met ? h("span", { class: "good" }, `${told} ✓ met`) : h("span", { class: "bad" }, `${told} ✗ missed`);
+  const verdict = one.is_met ? h("span", { class: "good" }, "✓\u00a0met") : h("span", { class: "bad" }, "✗\u00a0missed");
+  return h("span", {}, h("span", { class: "figure" }, `${told} `), verdict);
 }
 
 /** From p50 to p99 on a scale of powers of ten, with p95 and the objective ticked; the figures stand beside it. */

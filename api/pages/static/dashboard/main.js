@@ -1,7 +1,7 @@
 // The dashboard: one event stream says what has changed, the parts of the page read what they show.
 
 import { Ended, throttled } from "./api.js";
-import { refreshDecisions, showQuarantine, standing } from "./decisions.js";
+import { refreshDecisions, showQuarantine } from "./decisions.js";
 import { refreshLatency } from "./latency.js";
 import { Metrics } from "./metrics.js";
 import { watch } from "./stream.js";
@@ -22,13 +22,15 @@ const readLatency = throttled(
   () =>
     guarded(async () => {
       seen.latency = await refreshLatency();
+      tiles();
     }),
   LATENCY_MS,
 );
 const readDecisions = throttled(
   () =>
     guarded(async () => {
-      seen.alerts = standing(await refreshDecisions(seen.status));
+      seen.alerts = await refreshDecisions(seen.status);
+      tiles();
       metrics.mark(seen.status.decisions);
       await metrics.refresh();
     }),
@@ -40,12 +42,16 @@ function told(status) {
   traffic.draw(status);
   showQuarantine(status);
   if (metrics.offer("model", status.models)) readMetrics();
-  showTiles(status, seen.latency, seen.alerts);
+  tiles();
   if (status.stream.log_offset !== seen.offset) readMetrics();
   readLatency();
   const newest = status.decisions[0]?.offset ?? 0;
   if (newest !== seen.decision) readDecisions();
   Object.assign(seen, { offset: status.stream.log_offset, decision: newest });
+}
+
+function tiles() {
+  showTiles(seen.status, seen.latency, seen.alerts);
 }
 
 function state(name) {
@@ -61,7 +67,7 @@ function state(name) {
 
 /** Nothing of the project stays on the screen of somebody whose key has ended. */
 function ended() {
-  document.getElementById("main").replaceChildren();
+  for (const part of document.querySelectorAll("main, header form")) part.replaceChildren();
   const link = document.createElement("a");
   link.href = "/session?next=/dashboard";
   link.textContent = "Sign in again";

@@ -21,7 +21,7 @@ export function showTiles(status, latency, alerts) {
     ),
     tile("To the queue, p99", duration(whole?.p99_ms), "from when it occurred", queued?.is_met === false ? "bad" : ""),
     tile("Alerts that stand", alerts ? count(alerts.length) : "–", alerts?.length ? alerts[0].model_version : "", alerts?.length ? "bad" : ""),
-    tile("Wait for inference", capped(status.pending), "feedback not attributed yet"),
+    tile("Wait for inference", capped(status.pending), "not attributed yet"),
     tile("In quarantine", capped(status.quarantine.held), status.dead_letters ? `${capped(status.dead_letters)} dead letters` : "refused events held", status.dead_letters ? "bad" : ""),
   );
 }
