@@ -75,7 +75,9 @@ def next_try(event_type: str, tries: int, outcome: Outcome, chance: float) -> Ne
 
 
 def health_after(health: Health, outcome: Outcome, now: datetime) -> Health:
-    """The endpoint's health once the attempt has ended at `now`."""
+    """The endpoint's health once the attempt has ended at `now`; one that was disabled meanwhile stays so."""
+    if health.disabled_reason is not None:
+        return health
     if outcome.is_delivered:
         return Health()
     failures, since = health.failures + 1, health.failing_since or now

@@ -21,9 +21,11 @@ from feedback_loop.stream.counters import REGISTRY
 from feedback_loop.stream.status import ConsumerStatus, consumers
 
 COUNTS = text("""
-SELECT (SELECT count(*) FROM webhook_messages WHERE state = 'waiting'),
-       (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float
-        FROM webhook_messages WHERE state = 'waiting'),
+WITH waiting AS (
+    SELECT m.created_at FROM webhook_messages m JOIN webhook_endpoints e ON e.endpoint_id = m.endpoint_id
+    WHERE m.state = 'waiting' AND e.disabled_at IS NULL)
+SELECT (SELECT count(*) FROM waiting),
+       (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float FROM waiting),
        (SELECT count(*) FROM webhook_endpoints WHERE disabled_at IS NULL AND failures = 0),
        (SELECT count(*) FROM webhook_endpoints WHERE disabled_at IS NULL AND failures > 0),
        (SELECT count(*) FROM webhook_endpoints WHERE disabled_at IS NOT NULL),

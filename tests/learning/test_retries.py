@@ -78,3 +78,11 @@ def test_a_receiver_that_is_gone_is_disabled() -> None:
 def test_a_busy_receiver_is_left_in_peace() -> None:
     """Retry-After holds for everything that waits for the endpoint."""
     assert health_after(Health(), Outcome(429, None, 60.0), NOON).paused_until == NOON + timedelta(seconds=60)
+
+
+@pytest.mark.parametrize("outcome", [Outcome(200), BROKEN, Outcome(410)])
+def test_what_somebody_disabled_stays_so(outcome: Outcome) -> None:
+    """An attempt that was on its way when an administrator disabled the endpoint does not enable it again."""
+    disabled = Health(2, NOON, None, "by an administrator")
+
+    assert health_after(disabled, outcome, NOON) == disabled

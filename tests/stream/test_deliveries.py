@@ -255,3 +255,31 @@ def test_what_ended_long_ago_is_forgotten(empty: Database, pepper: Pepper, recei
         wait_for(lambda: states(empty) == [])
 
     assert attempts(empty) == []
+
+
+def test_a_receiver_that_confuses_us_fails_alone(
+    empty: Database, pepper: Pepper, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw in an answer is one failed attempt; the deliverer goes on, and other messages go out."""
+
+    def confused(response: Any, now: Any) -> float:
+        raise LookupError(f"{now}: {response}")
+
+    endpoint(empty, pepper, receiver.url)
+    with delivering(empty, pepper):
+        with monkeypatch.context() as patched:
+            patched.setattr(sending, "_retry_after_s", confused)
+            put_out(empty, "one")
+            wait_for(lambda: attempts(empty) == [(1, None, "internal")], what="a failed attempt")
+        put_out(empty, "two")
+        delivered(empty)
+
+
+def test_what_waits_for_nobody_is_forgotten(empty: Database, pepper: Pepper) -> None:
+    """A message that was put out while its endpoint was being deleted does not wait for ever."""
+    endpoint(empty, pepper, "http://127.0.0.1/")
+    put_out(empty, "one")
+    with empty.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM webhook_secrets; DELETE FROM webhook_endpoints")
+    with delivering(empty, pepper):
+        wait_for(lambda: states(empty) == [], what="an empty outbox")

@@ -69,7 +69,11 @@ INSERT INTO webhook_attempts
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 FORGET = """
-WITH gone AS (DELETE FROM webhook_messages WHERE state <> 'waiting' AND ended_at < $1 RETURNING message_id, endpoint_id)
+WITH gone AS (
+    DELETE FROM webhook_messages m
+    WHERE (state <> 'waiting' AND ended_at < $1)
+       OR NOT EXISTS (SELECT FROM webhook_endpoints e WHERE e.endpoint_id = m.endpoint_id)
+    RETURNING message_id, endpoint_id)
 DELETE FROM webhook_attempts a USING gone WHERE a.message_id = gone.message_id AND a.endpoint_id = gone.endpoint_id
 """
 
@@ -141,5 +145,5 @@ async def heal(connection: Any, claim: Claim, before: Health, after: Health, pep
 
 
 async def forget_older(connection: Any, before: datetime) -> None:
-    """Drops messages that ended before then, with their attempts."""
+    """Drops messages that ended before then, and those of endpoints that are gone, with their attempts."""
     await connection.execute(FORGET, before)

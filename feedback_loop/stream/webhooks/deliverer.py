@@ -154,9 +154,12 @@ class Deliverer:
         try:
             url = self._sealer.open(claim.sealed_url, claim.endpoint_id)
             secrets = [self._sealer.open(sealed, claim.endpoint_id) for sealed in claim.sealed_secrets]
+            return await self._wire.send(url, signed(claim.message_id, claim.body, secrets, now), claim.body, now)
         except Unsealable as error:
             return Sent(Outcome(None, error.code))
-        return await self._wire.send(url, signed(claim.message_id, claim.body, secrets, now), claim.body, now)
+        except Exception:  # whatever a receiver brings about is its own failed attempt, and no end of the others'
+            logger.exception("an attempt to deliver %s failed", claim.message_id)
+            return Sent(Outcome(None, "internal"))
 
     async def _renew(self, own: Any) -> None:
         held = [claim for task, claim in self._on_the_way.items() if not task.done()]
