@@ -157,7 +157,10 @@ class Alert(SQLModel, table=True):
     """A rule's state for one model version: raised or recovered, with what it saw, and what was to follow."""
 
     __tablename__ = "alerts"
-    __table_args__ = (Index("alerts_by_model", "project_id", "model_name", "raised_at"),)
+    __table_args__ = (
+        Index("alerts_by_model", "project_id", "model_name", "raised_at"),
+        Index("alerts_by_rule", "project_id", "model_name", "model_version", "rule", "cause_offset"),
+    )
 
     alert_id: str = Field(sa_column=words(primary_key=True))
     project_id: int = Field(sa_column=Column(Integer, nullable=False))
