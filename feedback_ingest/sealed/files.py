@@ -4,7 +4,7 @@ import hashlib
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GROUP_ROWS = 5_000
+GROUP_ROWS = 2_000
 GROUP_BYTES = 8_388_608
 """A row group ends with the row whose body fills it: what one look decodes stays small, however large events are."""
 GROUPS_HELD = 4
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 READ_BYTES = 1_048_576
 
 
@@ -156,7 +157,16 @@ def _rows(path: Path, number: int) -> list[SealedRow]:
 
     with pq.ParquetFile(path) as file:
         table = file.read_row_group(number, columns=list(READ))
-    return [SealedRow(*values) for values in zip(*(table[name].to_pylist() for name in READ), strict=True)]
+    return [SealedRow(*values) for values in zip(*(_values(table[name]) for name in READ), strict=True)]
+
+
+def _values(column: Any) -> list[Any]:
+    """A column as Python values; times by way of microseconds, since pyarrow looks their zone up one by one."""
+    import pyarrow as pa
+
+    if not pa.types.is_timestamp(column.type):
+        return list(column.to_pylist())
+    return [EPOCH + timedelta(microseconds=passed) for passed in column.cast(pa.int64()).to_pylist()]
 
 
 # A file never changes, so what was read of it is true for good.
