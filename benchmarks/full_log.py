@@ -14,7 +14,7 @@ from feedback_loop.stream.process import catch_up, leading
 
 SEED = 2_000
 """So many events are really taken; those that fill the log are copies of their rows under other names."""
-CHUNK = 10_000
+CHUNK = 6_000
 GROWING = (
     "staging.event_keys", "staging.feedback_events", "live_inferences", "live_feedback", "attribution_changes",
     "live_enrichments", "training_examples",

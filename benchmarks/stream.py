@@ -83,7 +83,7 @@ def measure(rounds: int, seconds: float, backlog: int, breaches: int, full_log: 
         append_backlog(database, settings, backlog)
         for _ in range(rounds):
             figures.setdefault("catch_up_events_s", []).append(catch_up_events_s(database, settings))
-        figures["full_log_vs_empty"] = full_log_ratios(data_dir, full_log, 2 * rounds, append_backlog)
+        figures["full_log_vs_empty"] = full_log_ratios(data_dir, full_log, rounds + 1, append_backlog)
     return summary(figures)
 
 

@@ -25,13 +25,25 @@ from tests.stream.events import append, feedback, inference, kept, recount, tabl
 GROUPS = sorted({group_of(name) for name in collect()})
 
 
+SAYINGS: list[tuple[str, dict[str, Any]]] = [
+    ("preference_pair", {"preferred_output_id": "A", "rejected_output_id": "B"}),
+    ("exposure", {"items": [{"item_id": "x", "position": 0}, {"item_id": "y", "position": 1}]}),
+    ("implicit_click", {"item_id": "x", "position": 0}),
+    ("explicit_label", {"label": 1}),
+    ("explicit_correction", {"corrected_label": 2}),
+    ("reward", {"reward": 0.25}),
+    ("safety_flag", {"category": "harm", "severity": 2}),
+]
+
+
 def history(chance: random.Random, length: int) -> list[Fact]:
-    """Answers, truths, ratings, edits and retractions, many of them before what they are about."""
+    """Answers, what is said of them, edits and retractions, many of them before what they are about."""
     facts = []
     for n in range(length):
         facts.append(inference(f"i{n}", answer=chance.randrange(3), version=chance.choice(["m1", "m2"]), second=n))
         facts.append(truth(f"t{n}", f"i{n}", chance.randrange(3), second=n + chance.randrange(90)))
         facts.append(feedback(f"r{n}", f"i{n}", "explicit_rating", {"score": 1 + chance.randrange(5)}, second=n))
+        facts.append(feedback(f"k{n}", f"i{n}", *chance.choice(SAYINGS), second=n + chance.randrange(60)))
         if chance.random() < 0.2:
             facts.append(feedback(f"u{n}", f"i{n}", "retraction", {"retracts": f"r{n}"}, second=n + 5))
         if chance.random() < 0.2:
