@@ -17,11 +17,13 @@ def show_bias(
 ) -> dict[str, Any]:
     """For each model: answers and negatives by segment, and what is biased.
 
-    It looks at the newest 20,000 inferences of a model among the last 500,000 events.
+    It looks at the newest 20,000 inferences of a model among the last 500,000 events. Where no model is named, the
+    first ten by name are told.
 
     Kinds of findings: `response`, `negatives`, `confidence`, `disparity`, `position`. It takes 200 answered inferences
     to judge by; `note` says where there are fewer. `reweighted` is the mean outcome had all who were served answered
-    alike within their segment; `weight` is what an answer is to count for then.
+    alike within their segment; `weight` is what an answer is to count for then. `liking` is the mean of thumbs and
+    ratings as they came, and with each person's influence bounded.
     """
     found = bias_of(session, sender.project_id, model_name)
     return {"models": [{"model_name": name, **report_told(report)} for name, report in found.items()]}

@@ -34,10 +34,9 @@ def biases(feedback: "ibis.Table", events: "ibis.Table", inferences: "ibis.Table
     `feedback` is attributed; `events` are all that came, which tell which segments there are.
     """
     told, every, asked = (table.filter(table.log_offset <= upto_offset) for table in (feedback, events, inferences))
-    counted = bias.tallied(told, asked, admitted(every, asked))
-    positions = bias.position_counts(told)
     recent = told.semi_join(bias.newest(asked, bias.WINDOW), ["project_id", "inference_request_id"])
-    liked = likings(recent)
+    counted = bias.tallied(recent, asked, admitted(every, asked))
+    positions, liked = bias.position_counts(recent), likings(recent)
     return [
         ModelBias(*model, bias.judge(tally, positions.get(model, ()), liked.get(model)))
         for model, tally in sorted(counted.items())

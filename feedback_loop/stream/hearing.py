@@ -15,9 +15,9 @@ from feedback_loop.learning.segments import Admitted
 from feedback_loop.stream.tables import LiveSegment
 
 MODELS = text("""
-SELECT model_name FROM live_metrics WHERE project_id = :project GROUP BY model_name ORDER BY model_name LIMIT 100
+SELECT model_name FROM live_metrics WHERE project_id = :project GROUP BY model_name ORDER BY model_name LIMIT 10
 """)
-ASKED = """
+VOICES = text("""
 WITH asked AS MATERIALIZED (
     SELECT e.inference_request_id, i.answer
     FROM staging.feedback_events e
@@ -25,18 +25,13 @@ WITH asked AS MATERIALIZED (
     WHERE e.project_id = :project AND e.kind = 'inference' AND e.log_offset > :after AND i.model_name = :model
     ORDER BY e.log_offset DESC LIMIT :window
 )
-"""
-VOICES = text(
-    ASKED
-    + """
 SELECT a.inference_request_id, a.answer ->> 'segments', (a.answer ->> 'confidence')::float, f.row
 FROM asked a
 LEFT JOIN staging.feedback_events e ON e.project_id = :project AND e.kind = 'feedback'
     AND e.inference_request_id = a.inference_request_id
 LEFT JOIN live_feedback f ON f.project_id = e.project_id AND f.feedback_id = e.id
 ORDER BY a.inference_request_id
-"""
-)
+""")
 REACH = 500_000
 """How far back in the log they are looked for."""
 
@@ -44,7 +39,7 @@ POSITIONS = ("exposure", "implicit_click")
 
 
 def bias_of(session: Session, project_id: int, model_name: str | None = None) -> dict[str, Report]:
-    """By model of the project (a hundred at most), or of the one named, what is found of its newest feedback."""
+    """By model of the project (ten at most, by name), or of the one named, what is found of its newest feedback."""
     names = [model_name] if model_name is not None else session.execute(MODELS, {"project": project_id}).scalars()
     known = session.exec(select(LiveSegment).where(LiveSegment.project_id == project_id)).all()
     admitted = Admitted((each.project_id, each.name, each.value) for each in known)
