@@ -12,7 +12,7 @@ from feedback_loop.learning.latency import Dataset, Journey
 
 MOST = 10_000
 SLICES = 100
-"""Of more journeys than MOST a sample is taken: as many from each of so many slices of the window."""
+"""Of more journeys than MOST a sample is taken: as many from each of so many slices of the time they came in."""
 FACTS = ("dataset_compiled", "model_trained")
 NEWEST = 100
 """So many facts of learning are looked at: with two a training, the newest fifty trainings of a project."""
@@ -47,6 +47,9 @@ SELECT count(*) FROM (
     SELECT FROM training_examples WHERE project_id = :project AND queued_at >= :since LIMIT :most + 1
 ) found
 """)
+SPAN = text("""
+SELECT min(queued_at), max(queued_at) FROM training_examples WHERE project_id = :project AND queued_at >= :since
+""")
 SERVED = text("SELECT model_name, model_version, first_answer_at FROM served_versions WHERE project_id = :project")
 
 
@@ -59,7 +62,12 @@ def journeys(
     session.execute(text("SET LOCAL enable_mergejoin = off"))
     given = {"project": project_id, "since": until - window, "most": MOST}
     is_sample = session.execute(COUNT, given).scalar_one() > MOST
-    given |= {"a_slice": MOST // SLICES if is_sample else MOST, "slice": window / SLICES, "model": model_name}
+    first, last = session.execute(SPAN, given).one()
+    if first is None:
+        return [], False
+    # A little more than a hundredth, so that the last one is in the last slice.
+    slice_ = (last - first) / SLICES + timedelta(microseconds=1)
+    given |= {"since": first, "slice": slice_, "a_slice": MOST // SLICES if is_sample else MOST, "model": model_name}
     return [Journey(*row) for row in session.execute(JOURNEYS, given)], is_sample
 
 

@@ -1,6 +1,7 @@
 """GET /v1/latency on a log of its own: what was noted when it happened, and why what is stuck is stuck."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
 from feedback_ingest.tables import Project
 from feedback_loop.learning.latency import STAGES
+from feedback_loop.stream import journeys
 from feedback_loop.stream.process import catch_up
 from tests.api.conftest import PEPPER, Client
-from tests.stream.events import append, feedback, inference, truth, wipe
+from tests.stream.events import append, feedback, inference, pairs, truth, wipe
 from tests.stream.test_routing import define
 
 PEPPERED = Pepper(PEPPER.encode())
@@ -101,6 +103,19 @@ def test_a_late_inference_is_part_of_the_way(empty: Database, settings: Settings
         ("its inference is not logged", 1, ("early",))
     ]
     assert took_ms >= (second.received_at - first.received_at).total_seconds() * 1000 - 100
+
+
+def test_a_burst_is_sampled_all_over(empty: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came in a moment of a long window is as many slices as a whole window would be, not one."""
+    monkeypatch.setattr(journeys, "MOST", 100)
+    append(empty, PEPPERED, *pairs(0, 150))
+    catch_up(empty, settings.model_copy(update={"stream_batch": 10}))
+
+    with Session(empty.engine) as session:
+        found, is_sample = journeys.journeys(session, 1, utc_now(), timedelta(days=7))
+
+    assert is_sample and 15 <= len(found) <= 100
+    assert max(one.log_offset for one in found) - min(one.log_offset for one in found) > 200
 
 
 def test_what_is_stuck_says_why(empty: Database, settings: Settings) -> None:
