@@ -236,5 +236,7 @@ def _refuse_above_cap(envelope: Feedback, sender: Sender) -> None:
         raise Forbidden("A public key edits nothing.", (Fault("/supersedes", "above-the-cap"),))
     if public and envelope.feedback_type == "retraction":
         raise Forbidden("A public key takes nothing back.", (Fault("/feedback_type", "above-the-cap"),))
+    if public and envelope.feedback_type == "ground_truth":
+        raise Forbidden("A public key tells opinions, no ground truth.", (Fault("/feedback_type", "above-the-cap"),))
     if envelope.feedback_type == "review_label" and not sender.may("review"):
         raise Forbidden("Only the review gateway writes verdicts.", (Fault("/feedback_type", "above-the-cap"),))

@@ -176,13 +176,18 @@ def test_a_query_that_means_nothing_is_refused(client: Client, key: str, path: s
 
 @pytest.mark.parametrize("scopes", [("ingest:public",), ("ingest",)])
 def test_a_public_key_takes_nothing_back(client: Client, make_key: MakeKey, scopes: tuple[str, ...]) -> None:
-    """A retraction or an edit by a browser's key is 403: anybody could undo anybody's feedback with it."""
+    """A retraction or an edit by a browser's key is 403: anybody could undo anybody's feedback with it.
+
+    So is a ground truth, which counts without a number of people behind it.
+    """
     stored = named()
     sender = make_key(*scopes)
     client.post("/v1/feedback", sender, stored)
     undo = named(feedback_type="retraction", feedback_value={"retracts": stored["feedback_id"]})
 
-    answers = [client.post("/v1/feedback", sender, e) for e in (undo, named(supersedes=stored["feedback_id"]))]
+    truth = named(feedback_type="ground_truth", feedback_value={"label": "refund"})
+
+    answers = [client.post("/v1/feedback", sender, e) for e in (undo, named(supersedes=stored["feedback_id"]), truth)]
 
     expected = 403 if scopes == ("ingest:public",) else 201
-    assert [answer.status_code for answer in answers] == [expected, expected]
+    assert [answer.status_code for answer in answers] == [expected] * 3
