@@ -29,7 +29,7 @@ OF_MODEL = "FROM live_metrics m WHERE m.project_id = :project AND m.model_name =
 OF_VERSION, OF_METRIC = " AND m.model_version = :version", " AND m.metric = :metric"
 OF_SEGMENT, OF_SEGMENTS = " AND m.segment = :segment", " AND starts_with(m.segment, :segment)"
 SPAN = " AND m.bucket_start >= :since AND m.bucket_start < :until"
-NEWEST = "SELECT max(m.bucket_start) {where}"
+NEWEST = f"SELECT max(m.bucket_start) {OF_MODEL}"
 # Sums are exact, so what is added here need not be added by whoever makes the windows.
 BUCKETS = """
 SELECT m.model_version, m.metric, m.segment,
@@ -46,7 +46,7 @@ POSITION = text("SELECT coalesce(max(log_offset), 0) FROM consumer_positions WHE
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked for; None: every version, every metric. `until` defaults to the end of the newest bucket."""
+    """What is asked for; None: every version, every metric. `until` is by default the end of the newest bucket."""
 
     project_id: int
     model_name: str
@@ -128,7 +128,7 @@ def position(session: Session) -> int:
 def _span(session: Session, wanted: Wanted, bucket_s: int) -> tuple[datetime | None, datetime | None]:
     until = wanted.until
     if until is None:
-        newest = session.execute(text(NEWEST.format(where=_where(wanted))), _values(wanted)).scalar()
+        newest = session.execute(text(NEWEST), _values(wanted)).scalar()
         if newest is None:
             return wanted.since, None
         until = newest + timedelta(seconds=bucket_s)

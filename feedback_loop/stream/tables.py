@@ -108,6 +108,7 @@ class LiveMetric(SQLModel, table=True):
     """One bucket of event time of one metric of one model version in one segment: exact sums, never an average."""
 
     __tablename__ = "live_metrics"
+    __table_args__ = (Index("live_metrics_by_time", "project_id", "model_name", "bucket_start"),)
 
     project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     model_name: str = Field(sa_column=words(primary_key=True))

@@ -10,6 +10,7 @@ from psycopg import Cursor
 from sqlmodel import SQLModel
 
 from feedback_loop.learning.examples import why_not_example
+from feedback_loop.learning.preferences import rejected_of
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer
 from feedback_loop.stream.tables import TrainingExample
 from feedback_loop.stream.writing import columns, copy, json_text, pairs
@@ -79,7 +80,7 @@ def example(change: Change, enriched: Mapping[Key, Mapping[str, Any]], now: date
         "feedback_type": row["feedback_type"],
         "text": row["text"],
         "preferred": row["preferred"],
-        "rejected": _rejected(row, inference),
+        "rejected": rejected_of(row, inference),
         "tie": row["tie"],
         **enriched.get(id_of(row), {}),
     }
@@ -90,12 +91,4 @@ def example(change: Change, enriched: Mapping[Key, Mapping[str, Any]], now: date
 def _lacks_a_side(change: Change) -> bool:
     """Whether it prefers one output and nothing tells over which."""
     row, inference = change.after, change.inference
-    return row["preferred"] is not None and (inference is None or _rejected(row, inference) is None)
-
-
-def _rejected(row: Mapping[str, Any], inference: Mapping[str, Any]) -> str | None:
-    """The output that was not preferred: the one named, or the other one where the inference logged exactly two."""
-    if row["preferred"] is None or row["rejected"] is not None:
-        return row["rejected"]
-    others = [output_id for output_id in inference["output_ids"] if output_id != row["preferred"]]
-    return others[0] if len(inference["output_ids"]) == 2 and len(others) == 1 else None
+    return row["preferred"] is not None and (inference is None or rejected_of(row, inference) is None)
