@@ -30,6 +30,7 @@ KINDS = (
     "route_defined",
     "route_removed",
     "hold_released",
+    "review_queue_defined",
     "webhook_created",
     "webhook_changed",
     "webhook_rotated",
@@ -37,6 +38,16 @@ KINDS = (
     "webhook_disabled",
     "webhook_redelivered",
 )
+REVIEW_QUEUE_DEFINED = "review_queue_defined"
+REVIEWS = (
+    "review_task_opened",
+    "review_label_submitted",
+    "review_task_skipped",
+    "review_task_escalated",
+    "review_task_decided",
+)
+"""What becomes of items that people judge: no list of decisions has them, and reviewers do not read them, because a
+first look is blind."""
 COMMAND_LINE = "command-line"
 OPERATOR = frozenset({"ingest", "review"})
 """What an operator at the shell may send; there is no stored key to say so."""

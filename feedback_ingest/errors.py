@@ -99,6 +99,13 @@ class InferenceIdConflict(Refused):
     status = 409
 
 
+class TaskMovedOn(Refused):
+    """The task's lease is over, or it is no longer open for this; claim another."""
+
+    code = "task-moved-on"
+    status = 409
+
+
 class PayloadTooLarge(Refused):
     """The decoded body is larger than allowed; send smaller batches."""
 

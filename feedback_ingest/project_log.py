@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from feedback_ingest.decisions import KINDS as DECISIONS
+from feedback_ingest.decisions import REVIEWS
 from feedback_ingest.doors.tables import NamedConsumer
 from feedback_ingest.errors import Fault, Forbidden, ValidationFailed
 from feedback_ingest.log import head
@@ -63,7 +64,7 @@ def part_of(sender: Sender, kinds: Sequence[str]) -> Part:
         raise ValidationFailed(faults=(Fault("/kinds", "too-long"),))
     if not all(map(KIND.match, kinds)):
         raise ValidationFailed(faults=(Fault("/kinds", "bad-format"),))
-    if set(kinds) & set(DECISIONS) and not sender.may("admin"):
+    if set(kinds) & {*DECISIONS, *REVIEWS} and not sender.may("admin"):
         raise Forbidden("Decisions of people are read with the scope admin.", (Fault("/kinds", "above-the-cap"),))
     return Part(sender.project_id, list(kinds) or ["feedback", "inference"])
 

@@ -23,6 +23,7 @@ ROOMS = {
     "ingest": "feedback_ingest: envelopes, the log, migrations",
     "learning": "pure decisions; no process, no database",
     "registry": "the champion pointer and MLflow's record of it",
+    "review": "queues and verdicts, on a real Postgres",
     "stream": "the consumers, on a real Postgres",
 }
 WITHOUT_TESTS = {"plugins", "support"}

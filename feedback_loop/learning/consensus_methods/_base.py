@@ -39,6 +39,10 @@ class ConsensusMethod(ABC):
     """Adjudicates all items at once: what a reviewer says of one tells how far to believe the others."""
 
     name: ClassVar[str]
+    learns_from_others: ClassVar[bool] = False
+    """Whether the judgements of other items change what it finds for one."""
+    uses_records: ClassVar[bool] = False
+    """Whether it asks how reviewers did on gold items."""
 
     @abstractmethod
     def shares(

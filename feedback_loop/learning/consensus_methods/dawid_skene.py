@@ -22,6 +22,7 @@ class DawidSkene(ConsensusMethod):
     """
 
     name: ClassVar[str] = "dawid_skene"
+    learns_from_others: ClassVar[bool] = True
 
     def shares(
         self, judgements: Sequence[Judgement], records: Mapping[str, Record]

@@ -15,6 +15,7 @@ class Weighted(ConsensusMethod):
     """
 
     name: ClassVar[str] = "weighted"
+    uses_records: ClassVar[bool] = True
 
     def shares(
         self, judgements: Sequence[Judgement], records: Mapping[str, Record]

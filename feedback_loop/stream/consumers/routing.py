@@ -67,11 +67,12 @@ class Routing(Consumer):
             batch.let_in.append(change._replace(cause_offset=max(change.cause_offset, offset)))
         undone = [key for key, (change, _) in last.items() if change.after["is_undone"]]
         holds.drop(cursor, undone)
-        new = [(row, route) for row, route in _newly_taken(taken) if _key(row) not in set(undone)]
+        new = [(change, route) for change, route in _newly_taken(taken) if _key(change.after) not in set(undone)]
         for sink, table in CANDIDATES.items():
             _write_candidates(cursor, table, [each for each in new if sink in each[1].sinks], undone)
         if not batch.is_replay:
-            send(cursor, [(_notice(row, route), route.webhook_id) for row, route in new if route.webhook_id], now)
+            told = [(_notice(change.after, route), route.webhook_id) for change, route in new if route.webhook_id]
+            send(cursor, told, now)
 
     def _let_in(self, batch: Batch, cursor: Cursor[Any], known: Book, ends: holds.Ends) -> None:
         """What is free now and has not changed besides: a change lets it in by itself.
@@ -88,13 +89,13 @@ class Routing(Consumer):
                 batch.let_in.append(Change(ends.first(row, until) or batch.last_offset, row, row, inference))
 
 
-def _newly_taken(taken: Iterable[tuple[Change, Sequence[Placed]]]) -> Iterable[tuple[Row, Route]]:
-    """Each feedback with the routes that take it now and did not before."""
+def _newly_taken(taken: Iterable[tuple[Change, Sequence[Placed]]]) -> Iterable[tuple[Change, Route]]:
+    """Each change of a feedback with the routes that take it now and did not before."""
     for change, placed in taken:
         before = taking(change.before, placed) if change.before is not None else []
         for route in taking(change.after, placed):
             if route not in before:
-                yield change.after, route
+                yield change, route
 
 
 def _count(cursor: Cursor[Any], changes: Iterable[Change], known: Book) -> None:
@@ -118,7 +119,7 @@ def _names(row: Row, placed: Sequence[Placed]) -> set[str]:
 
 
 def _write_candidates(
-    cursor: Cursor[Any], table: str, new: Sequence[tuple[Row, Route]], undone: Sequence[holds.Key]
+    cursor: Cursor[Any], table: str, new: Sequence[tuple[Change, Route]], undone: Sequence[holds.Key]
 ) -> None:
     if undone:
         cursor.execute(REMOVE.format(table=table), pairs(undone))
@@ -132,8 +133,9 @@ def _write_candidates(
                 "log_offset": row["log_offset"],
                 "reason": f"route {route.route_id}: {route.description or row['feedback_type']}",
                 "received_at": row["received_at"],
+                "routed_offset": cause_offset,
             }
-            for row, route in new
+            for (cause_offset, _, row, _), route in new
         ]
         cursor.execute(ADD.format(table=table), [json_text(rows)])
 

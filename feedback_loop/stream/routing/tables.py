@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer
+from sqlalchemy import BigInteger, Column, Index, Integer, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -67,9 +67,10 @@ class HoldEnd(SQLModel, table=True):
 
 
 class ReviewCandidate(SQLModel, table=True):
-    """Feedback that a route sent to review, and why."""
+    """Feedback that a route sent to review, and why; `routed_offset` is the event that had it sent there."""
 
     __tablename__ = "review_candidates"
+    __table_args__ = (Index("review_candidates_by_offset", "project_id", "routed_offset"),)
 
     project_id: int = project()
     feedback_id: str = Field(sa_column=words(primary_key=True))
@@ -78,6 +79,7 @@ class ReviewCandidate(SQLModel, table=True):
     log_offset: int = Field(sa_column=whole())
     reason: str = Field(sa_column=words())
     received_at: datetime = Field(sa_column=timestamp())
+    routed_offset: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
 
 
 class ReplayCandidate(SQLModel, table=True):
