@@ -27,6 +27,7 @@ from api import (
     webhooks,
 )
 from api.pages import dashboard, files, sign_in
+from api.pages import review as review_page
 from api.pages.visitors import TurnedAway, turn_away
 from api.receiver import create_app, thin
 from feedback_ingest.settings import Settings
@@ -55,6 +56,7 @@ ROOMS = (
     webhooks,
     sign_in,
     dashboard,
+    review_page,
     files,
 )
 

@@ -1,5 +1,6 @@
 """Who may see a page: as with every route the key's scopes decide, and a person is led to the sign-in."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Annotated
 
@@ -14,10 +15,11 @@ from feedback_ingest.receive import Sender
 
 
 class TurnedAway(FeedbackError):
-    """A person may not see a page, or not now: they are told so in a page."""
+    """A person may not see a page, or not now: they are told so in a page, and which `scopes` it takes."""
 
-    def __init__(self, why: FeedbackError) -> None:
+    def __init__(self, why: FeedbackError, scopes: Sequence[str]) -> None:
         self.why = why
+        self.scopes = scopes
         super().__init__()
 
 
@@ -30,11 +32,12 @@ class PageKey(Key):
             return await super().__call__(request, response, needed)
         except FeedbackError as error:
             if "text/html" in request.headers.get("accept", ""):
-                raise TurnedAway(error) from None
+                raise TurnedAway(error, needed.scopes) from None
             raise
 
 
 page_key = PageKey()
+ReviewPage = Annotated[Sender, Security(page_key, scopes=["review"])]
 ReadPage = Annotated[Sender, Security(page_key, scopes=["read", "review"])]
 
 
@@ -48,7 +51,8 @@ async def turn_away(request: Request, error: Exception) -> Response:
             return message("One moment", f'<p><a href="{here}">Go on</a></p>', refresh=f"0; url={request.url.path}")
         return RedirectResponse(f"/session?next={request.url.path}", 303, {"cache-control": "no-store"})
     if isinstance(error.why, Forbidden):
-        told = "The key you signed in with may not see this page; it takes one with the scope read or review."
+        scopes = " or ".join(error.scopes)
+        told = f"The key you signed in with may not see this page; it takes one with the scope {scopes}."
         return message("Not with this key", f'<p>{told}</p><p><a href="/session">Use another key</a></p>', 403)
     told = "The page cannot be shown now: the database does not answer."
     return message("Not now", f'<p>{told}</p><p><a href="{here}">Try again</a></p>', error.why.status)

@@ -26,6 +26,7 @@ Newly = Callable[[int], Sequence[Mapping[str, Any]]]
 """Gives the candidates that were routed behind an offset, in order: feedback_id, route_id, inference_request_id,
 reason, routed_offset."""
 KNOWN = text("SELECT task_id FROM review_tasks WHERE project_id = :project_id AND task_id = ANY(CAST(:ids AS text[]))")
+WHERE_IT_IS = text("SELECT routed_offset FROM review_intake WHERE project_id = :project_id")
 LOCK_INTAKE = text("""
 INSERT INTO review_intake AS i (project_id, routed_offset) VALUES (:project_id, 0)
 ON CONFLICT (project_id) DO UPDATE SET routed_offset = i.routed_offset RETURNING routed_offset
@@ -82,6 +83,8 @@ def take_in(session: Session, queues: ProjectQueues, newly: Newly, decider: Deci
     One process at a time, and the others do not wait for it.
     """
     project_id = queues.project_id
+    if not newly(session.execute(WHERE_IT_IS, {"project_id": project_id}).scalar() or 0):
+        return 0
     if session.execute(IS_BUSY, {"key": f"review intake {project_id}"}).scalar_one():
         return 0
     after = session.execute(LOCK_INTAKE, {"project_id": project_id}).scalar_one()

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import pytest
 
-from benchmarks import ingest, stream
+from benchmarks import ingest, review, stream
 from benchmarks.__main__ import names
 
 
@@ -34,6 +34,18 @@ def test_the_stream_measurement_gives_every_figure() -> None:
         "queue_p50_ms", "queue_p99_ms", "alert_p99_ms", "rollback_effective_ms", "catch_up_events_s",
         "full_log_vs_empty",
     }  # fmt: skip
+    assert all(value > 0 for value in result.values())
+    assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
+
+
+@pytest.mark.slow
+def test_the_review_measurement_gives_every_figure() -> None:
+    """One short round of few reviewers: every figure is positive and says its median, spread and rounds."""
+    result = review.measure(rounds=1, seconds=1, tasks=3_000, reviewers=5)
+
+    figures = result.pop("figures")
+
+    assert set(result) == {"claim_p50_ms", "claim_p99_ms", "long_vs_short"}
     assert all(value > 0 for value in result.values())
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
 
