@@ -163,7 +163,7 @@ def test_it_lives(open_page: Callable[..., Any], post: Callable[..., None]) -> N
     assert page.evaluate("window.isTheSamePage")
     assert "digits-0001 1" in said and "1 alerts" in said
     assert "alert raised" in page.locator("#decisions").inner_text()
-    assert "✓\u00a0met" in page.locator("#latency").inner_text()
+    until(page, "document.querySelector('#latency').innerText.includes('✓\u00a0met')", 15)
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("desk", "light"), ("phone", "dark")])

@@ -138,7 +138,7 @@ def unsafe(program: str) -> list[str]:
     ]
 
 
-STREAMS = {"live_inferences", "live_feedback", "live_metrics", "training_examples", "review_candidates"}
+STREAMS = {"alerts", "live_inferences", "live_feedback", "live_metrics", "training_examples", "review_candidates"}
 """Tables the stream alone writes."""
 
 
