@@ -16,8 +16,8 @@ def test_the_ingest_measurement_gives_every_figure() -> None:
     figures = result.pop("figures")
 
     assert set(result) == {
-        "single_vs_fastapi_noop", "single_vs_naive", "single_vs_no_log", "two_workers_vs_one", "batch_vs_copy", "grpc_vs_batch",
-        "ack_p99_ms_at_1000", "cpu_s_per_1000_single", "rss_mib",
+        "single_vs_fastapi_noop", "single_vs_naive", "single_vs_no_log", "two_workers_vs_one", "batch_vs_copy",
+        "grpc_vs_batch", "ack_p99_ms_at_1000", "cpu_s_per_1000_single", "rss_mib",
     }  # fmt: skip
     assert all(value > 0 for value in result.values())
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
