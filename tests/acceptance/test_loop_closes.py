@@ -99,10 +99,8 @@ def test_a_dataset_can_be_looked_at(demo: DemoRun) -> None:
     assert Path(demo.report["links"]["dataset"]).exists()
 
 
-@pytest.mark.parametrize(
-    ("fault", "deadline_s", "retrains"),
-    [pytest.param("sensor_off", 15, False, marks=pytest.mark.chaos), ("gate_inverted", 60, True)],
-)
+@pytest.mark.chaos
+@pytest.mark.parametrize(("fault", "deadline_s", "retrains"), [("sensor_off", 15, False), ("gate_inverted", 60, True)])
 def test_a_planted_fault_is_noticed(tmp_path: Path, fault: str, deadline_s: int, retrains: bool) -> None:
     """With the sensor off, or the gate inverted, the same demo fails and says what did not happen."""
     run = run_demo(tmp_path, "--quick", "--deadline", str(deadline_s), planted=fault)
