@@ -1,9 +1,11 @@
 """Runs an app on uvicorn, guarded: a supervisor that starts a worker again when it ends, and one worker or several."""
 
+import multiprocessing
 import os
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,15 +23,15 @@ from feedback_ingest.transport import Tls
 GRACE_S = 9
 """For answering what was taken before SIGTERM; a request waits no longer than 8 s for its commit."""
 LOOK_S = 1
+BACKLOG = 2_048
 
 
-def serve(target: str, host: str, port: int, tls: Tls | None = None, workers: int = 1) -> None:
+def serve(target: str, listener: socket.socket, tls: Tls | None = None, workers: int = 1) -> None:
     """Serves `target` (module:attribute) until SIGTERM or Ctrl-C; a worker that ends is started again.
 
-    Raises SetupError when the port is taken, and SystemExit(1) when a worker cannot start.
+    Raises SystemExit(1) when a worker cannot start.
     """
-    listener = listen(host, port)
-    config = Config(
+    config = Orderly(
         target,
         http=GuardedHttp,
         loop="uvloop",
@@ -61,12 +63,27 @@ async def end_with(supervisor: int) -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
+class Orderly(Config):
+    """uvicorn's configuration, with which a worker that was told to end also does what is left for its exit.
+
+    uvicorn ends by raising the signal again that it was told by, which by itself ends a process on the spot: an
+    embedded PostgreSQL would go on without anybody who uses it.
+    """
+
+    def configure_logging(self) -> None:
+        """What uvicorn calls first in a worker."""
+        super().configure_logging()
+        if multiprocessing.parent_process() is not None:
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())
+
+
 def listen(host: str, port: int) -> socket.socket:
-    """The socket that every worker accepts from, none before it is ready; raises SetupError where it is taken."""
+    """The socket that every worker accepts from, and nobody else from now on; raises SetupError where it is taken."""
     refuse_taken_port(host, port)
     listener = socket.socket(family_of(host), socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
+    listener.listen(BACKLOG)
     listener.set_inheritable(True)
     return listener
 

@@ -62,7 +62,8 @@ def free_port() -> int:
 def served(target: str, environment: dict[str, str], workers: int = 1) -> Iterator[Server]:
     """Serves `target` (module:attribute) until the block ends."""
     port = free_port()
-    program = f"from api.serving import serve; serve({target!r}, '127.0.0.1', {port}, workers={workers})"
+    listener = f"listen('127.0.0.1', {port})"
+    program = f"from api.serving import listen, serve; serve({target!r}, {listener}, workers={workers})"
     process = subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.DEVNULL
     )

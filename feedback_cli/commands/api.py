@@ -22,7 +22,7 @@ def api(
 
     Example: feedback api --port 8000 --only ingest
     """
-    from api.serving import serve
+    from api.serving import listen, serve
     from feedback_ingest.errors import SetupError
     from feedback_ingest.settings import get_settings, settle
     from feedback_ingest.transport import refuse_plain_text, tls_of
@@ -39,9 +39,10 @@ def api(
     tls = tls_of(settings)
     refuse_plain_text(settings.api_host, tls, settings.behind_proxy)
     prepare()
-    claim_grpc_port()
+    listener = listen(settings.api_host, settings.api_port)
+    claim_grpc_port()  # only now: a port that is taken cannot be found free
     target = "api.receiver:app" if only == "ingest" else "api.app:app"
-    serve(target, settings.api_host, settings.api_port, tls, settings.api_workers)
+    serve(target, listener, tls, settings.api_workers)
 
 
 def claim_grpc_port() -> None:

@@ -56,7 +56,8 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         yield chosen
     finally:
         process.terminate()
-        process.wait(DEADLINE_S)
+        assert process.wait(DEADLINE_S) == 0
+    assert not (tmp_path / "data/postgres/postmaster.pid").exists(), "the last one out stops PostgreSQL"
 
 
 def test_the_first_events_have_exactly_the_five_fields() -> None:
