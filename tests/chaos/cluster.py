@@ -157,6 +157,9 @@ def forget_duplicates(database: Database) -> None:
     honest = migrate.sql("append_events")
     planted = honest.replace(") known ON true", ") known ON false")
     assert planted != honest
+    same_group = "min(u.ord) OVER (PARTITION BY u.project_id, u.kind, u.id) AS first_ord"
+    assert same_group in honest
+    planted = planted.replace(same_group, "u.ord AS first_ord")
     with database.engine.begin() as connection:
         connection.execute(text("ALTER TABLE staging.event_keys DROP CONSTRAINT event_keys_pkey"))
         connection.exec_driver_sql(planted.replace("%", "%%"))
