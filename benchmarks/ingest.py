@@ -7,18 +7,18 @@ import itertools
 import secrets
 import statistics
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import uvloop
 from sqlmodel import Session
 
 from api.grpc_door import feedback_pb2 as pb
+from benchmarks import copying
+from benchmarks.apps import naive
 from benchmarks.load import Load, Prepare, closed_loop, open_loop
 from benchmarks.servers import Server, cpu_s, free_port, postgres_family, served
 from benchmarks.streams import closed_streams
@@ -38,10 +38,6 @@ EVENT = (
     b'"feedback_value":{"score":4,"comment":"%s"},"user_context":{"user_tier":"pro","locale":"de-AT","app":"web"}}'
 )
 COMMENT = b"It answered the first half of my question and left the second one open. " * 5
-TABLES = """
-CREATE TABLE naive (log_offset bigserial PRIMARY KEY, feedback_id uuid UNIQUE, received_at timestamptz, body text);
-CREATE TABLE copied (log_offset bigint PRIMARY KEY, feedback_id uuid UNIQUE, received_at timestamptz, body text);
-"""
 CONNECTIONS, BATCH_CONNECTIONS, BATCH = 256, 8, 100
 
 
@@ -68,7 +64,7 @@ def _prepare(database: Database, data_dir: Path) -> tuple[dict[str, str], str]:
     migrate.upgrade(database)
     with Session(database.engine) as session:
         key = create(session, "default", ["ingest"], datetime.now(UTC), None).key
-        session.connection().exec_driver_sql(TABLES)
+        session.connection().exec_driver_sql(naive.TABLE + copying.TABLES)
         session.commit()
     environment = {"FEEDBACK_DATA_DIR": str(data_dir), "BENCHMARK_DSN": database.asyncpg_dsn}
     return environment, key
@@ -92,7 +88,7 @@ async def _measure(
             figures.setdefault(f"{name}_per_s", []).append(load.per_s)
             spent = (cpu_s(processes) - before) / len(load.latencies_s) * 1000
             figures.setdefault(f"{name}_cpu_s_per_1000", []).append(spent)
-        copied = await _copy(dsn, events, seconds)
+        copied = await copying.copied_per_s(dsn, events, seconds, BATCH)
         figures.setdefault("copy_events_per_s", []).append(copied)
         load = _checked("batch", await closed_loop(servers["receiver"].port, batch, BATCH_CONNECTIONS, seconds))
         figures.setdefault("batch_events_per_s", []).append(load.per_s * BATCH)
@@ -164,24 +160,3 @@ def _checked(name: str, load: Load) -> Load:
     if load.refused:
         raise RuntimeError(f"{name}: {load.refused} requests were not answered with 201")
     return load
-
-
-async def _copy(dsn: str, events: Iterator[bytes], seconds: float) -> float:
-    """Bare COPY in transactions of one batch each, from rows made beforehand: the limit a batch is held against."""
-    connection: Any = await asyncpg.connect(dsn)
-    offset = await connection.fetchval("SELECT coalesce(max(log_offset), 0) + 1 FROM copied")
-    now = datetime.now(UTC)
-    texts = [event.decode() for event in itertools.islice(events, BATCH)]
-    base, done = secrets.randbits(120), 0
-    began = time.perf_counter()
-    while time.perf_counter() - began < seconds:
-        rows = [(offset + done + n, _uuid(base + done + n), now, text) for n, text in enumerate(texts)]
-        await connection.copy_records_to_table("copied", records=rows)
-        done += BATCH
-    rate = done / (time.perf_counter() - began)
-    await connection.close()
-    return rate
-
-
-def _uuid(number: int) -> str:
-    return f"{number:032x}"

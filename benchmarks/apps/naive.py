@@ -11,7 +11,18 @@ from fastapi import FastAPI, Request
 
 from benchmarks.apps.noop import Feedback
 
-INSERT = "INSERT INTO naive (feedback_id, received_at, body) VALUES ($1, now(), $2) RETURNING log_offset"
+TABLE = """
+CREATE TABLE naive (LIKE staging.feedback_events INCLUDING ALL);
+CREATE SEQUENCE naive_offsets;
+ALTER TABLE naive ALTER log_offset SET DEFAULT nextval('naive_offsets'), ALTER received_at SET DEFAULT now(),
+    ADD UNIQUE (project_id, kind, id);
+"""
+"""The columns and indexes of the log, an event's name once."""
+INSERT = """
+INSERT INTO naive (project_id, kind, id, occurred_at, inference_request_id, model_version, feedback_type,
+                   feedback_value, user_context, body)
+VALUES (1, 'feedback', $1, now(), $2, $3, $4, $5, $6, $7) RETURNING log_offset
+"""
 
 
 @asynccontextmanager
@@ -27,6 +38,8 @@ app = FastAPI(lifespan=lifespan)
 @app.post("/v1/feedback", status_code=201)
 async def receive(feedback: Feedback, request: Request) -> dict[str, Any]:
     """Answers after its own commit."""
-    body = json.dumps(feedback.model_dump())
-    offset = await request.app.state.pool.fetchval(INSERT, feedback.feedback_id, body)
+    event = feedback.model_dump()
+    value, context = json.dumps(event["feedback_value"]), json.dumps(event["user_context"])
+    named = (event["feedback_id"], event["inference_request_id"], event["model_version"], event["feedback_type"])
+    offset = await request.app.state.pool.fetchval(INSERT, *named, value, context, json.dumps(event))
     return {"feedback_id": feedback.feedback_id, "offset": offset, "status": "accepted"}
