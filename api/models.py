@@ -10,7 +10,6 @@ from sqlmodel import Session, col, select
 from api.access import AdminKey, Reading, ReadKey, ServingKey, decider_of
 from api.json_bodies import Body, body, described
 from feedback_ingest.clock import monotonic_s, utc_now
-from feedback_ingest.envelopes import Visible
 from feedback_ingest.errors import Fault, NotFound, ValidationFailed
 from feedback_ingest.receive import Sender
 from feedback_loop.registry.champions import champion, promote, registered_of
@@ -22,18 +21,10 @@ LONGEST_MS = 30_000
 Reason = Annotated[str, Meta(min_length=1, max_length=1_000, pattern=r"\S")]
 
 
-class Promotion(Body):
-    """The version that is to serve, and why."""
-
-    model_version: Visible
-    reason: Reason = "by hand"
-
-
-class Rollback(Body):
-    """Why; `model_version` is the version that is to go, by default whichever serves."""
+class Move(Body):
+    """Why the champion is moved."""
 
     reason: Reason = "by hand"
-    model_version: Visible | None = None
 
 
 class Hold(Body):
@@ -86,15 +77,26 @@ def list_versions(model_name: str, sender: ReadKey, session: Reading) -> dict[st
     return {"versions": [row.model_dump(exclude={"project_id"}) for row in rows]}
 
 
-@router.post("/v1/models/{model_name}/promote", summary="Let a version serve", openapi_extra=described(Promotion))
+@router.get("/v1/models/{model_name}/versions/{model_version}", summary="One version on the shelf")
+def show_version(model_name: str, model_version: str, sender: ReadKey, session: Reading) -> dict[str, Any]:
+    """What is known of it, and whether it serves; 404 for one that is not on the shelf."""
+    known = _known(session, sender, model_name, model_version)
+    serving = champion(session, sender.project_id, model_name)
+    serves = serving is not None and serving.model_version == model_version
+    return {**known.model_dump(exclude={"project_id"}), "serves": serves}
+
+
+@router.post(
+    "/v1/models/{model_name}/versions/{model_version}/promote",
+    summary="Let a version serve",
+    openapi_extra=described(Move),
+)
 def promote_version(
-    model_name: str, sender: AdminKey, request: Request, session: Reading,
-    wanted: Annotated[Promotion, body(Promotion)],
+    model_name: str, model_version: str, sender: AdminKey, request: Request, session: Reading,
+    wanted: Annotated[Move, body(Move)],
 ) -> dict[str, Any]:  # fmt: skip
     """By a person's word, without the gate; 404 for a version that is not on the shelf."""
-    known = session.get(KnownVersion, (sender.project_id, model_name, wanted.model_version))
-    if known is None:
-        raise NotFound()
+    known = _known(session, sender, model_name, model_version)
     decider = decider_of(request, sender)
     moved = promote(
         session,
@@ -111,19 +113,24 @@ def promote_version(
 
 
 @router.post(
-    "/v1/models/{model_name}/rollback", summary="Let the version before serve again", openapi_extra=described(Rollback)
+    "/v1/models/{model_name}/versions/{model_version}/rollback",
+    summary="Take a version back: the one before serves again",
+    openapi_extra=described(Move),
 )
-def roll_back_model(
-    model_name: str, sender: AdminKey, request: Request, session: Reading, wanted: Annotated[Rollback, body(Rollback)]
-) -> dict[str, Any]:
-    """By a person's word, so no hold and no cool-down keeps it; 422 where there is nothing to go back to."""
+def roll_back_version(
+    model_name: str, model_version: str, sender: AdminKey, request: Request, session: Reading,
+    wanted: Annotated[Move, body(Move)],
+) -> dict[str, Any]:  # fmt: skip
+    """By a person's word, so no hold and no cool-down keeps it.
+
+    404 for a version that is not on the shelf; 422 where it does not serve, or nothing served before it.
+    """
     decider = decider_of(request, sender)
-    if champion(session, sender.project_id, model_name) is None:
-        raise NotFound()
+    _known(session, sender, model_name, model_version)
     order = Order(
         sender.project_id,
         model_name,
-        wanted.model_version,
+        model_version,
         wanted.reason,
         told={"actor": decider.actor},
         is_by_hand=True,
@@ -145,6 +152,13 @@ def hold_champion(
     answer = _champion(held)
     session.commit()
     return answer
+
+
+def _known(session: Session, sender: Sender, model_name: str, model_version: str) -> KnownVersion:
+    known = session.get(KnownVersion, (sender.project_id, model_name, model_version))
+    if known is None:
+        raise NotFound()
+    return known
 
 
 def _serving(request: Request, sender: Sender, model_name: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlmodel import Session
 
-from api import wakeups
+from api import listening
 from feedback_ingest.canonical import Pepper
 from feedback_ingest.clock import utc_now
 from feedback_ingest.postgres import Database
@@ -41,12 +41,14 @@ def move(database: Database, pepper: Pepper, model: str, version: str) -> None:
 
 def test_a_person_moves_the_champion(client: Client, admin: str, model: str) -> None:
     """Back to a, then by name to b again; the versions tell what happened, and the audit who did it."""
-    back = client.post(f"/v1/models/{model}/rollback", admin, {"reason": "complaints"})
-    again = client.post(f"/v1/models/{model}/promote", admin, {"model_version": "b"})
+    back = client.post(f"/v1/models/{model}/versions/b/rollback", admin, {"reason": "complaints"})
+    left = client.get(f"/v1/models/{model}/versions/b", admin).json()
+    again = client.post(f"/v1/models/{model}/versions/b/promote", admin, {})
     versions = client.get(f"/v1/models/{model}/versions", admin).json()["versions"]
     listed = client.get("/v1/models", admin).json()["models"]
 
     assert (back.json()["model_version"], again.json()["model_version"]) == ("a", "b")
+    assert (left["serves"], left["rolled_back_at"] is None) == (False, False)
     assert [(one["model_version"], one["previous_version"]) for one in versions] == [("a", None), ("b", "a")]
     assert all(one["rolled_back_at"] is None for one in versions)
     assert [one["model_version"] for one in listed if one["model_name"] == model] == ["b"]
@@ -54,12 +56,13 @@ def test_a_person_moves_the_champion(client: Client, admin: str, model: str) -> 
 
 def test_what_cannot_be_is_refused(client: Client, admin: str, model: str) -> None:
     """An unknown version or model is 404; nothing before the first version is 422 with its code."""
-    client.post(f"/v1/models/{model}/rollback", admin, {})
-    first = client.post(f"/v1/models/{model}/rollback", admin, {})
-    other = client.post(f"/v1/models/{model}/rollback", admin, {"model_version": "b"})
+    client.post(f"/v1/models/{model}/versions/b/rollback", admin, {})
+    first = client.post(f"/v1/models/{model}/versions/a/rollback", admin, {})
+    other = client.post(f"/v1/models/{model}/versions/b/rollback", admin, {})
 
-    assert client.post(f"/v1/models/{model}/promote", admin, {"model_version": "c"}).status_code == 404
-    assert client.post("/v1/models/none/rollback", admin, {}).status_code == 404
+    for path in (f"{model}/versions/c/promote", f"{model}/versions/c/rollback", "none/versions/a/rollback"):
+        assert client.post(f"/v1/models/{path}", admin, {}).status_code == 404
+    assert client.get(f"/v1/models/{model}/versions/c", admin).status_code == 404
     assert (first.status_code, first.json()["errors"]) == (
         422,
         [{"pointer": "/model_version", "code": "no-previous-version"}],
@@ -121,5 +124,5 @@ def test_a_wait_costs_no_look_at_the_database(
             move(database, pepper, "another", version)
         waiting.result()
 
-    assert wakeups.LOOK_S < 1.5
+    assert listening.LOOK_S < 1.5
     assert len(looks) == 2

@@ -13,8 +13,9 @@ from sqlmodel import Session
 from api import sse
 from api.access import ReadKey
 from api.app import create_whole_app
+from api.listening import call_at_signals
 from api.receiver import keyring, thin
-from api.wakeups import Wakeups, call_at_signals
+from api.wakeups import Wakeups
 from feedback_ingest import keys
 from feedback_ingest.clock import utc_now
 from feedback_ingest.errors import StorageUnavailable
