@@ -177,6 +177,28 @@ def test_every_action_follows_as_a_fact(empty: Database, settings: Settings, pep
     }
 
 
+def test_the_worst_answers_behind_an_alert_go_to_review(empty: Database, settings: Settings, pepper: Pepper) -> None:
+    """Twenty at most, by the rule's name, of those who were not pleased; a rebuild finds the same ones."""
+    acting = Rule(**MOOD.as_data() | {"min_users": 0, "actions": ["alert", "open_review_tasks"]})
+    define(empty, settings, pepper, acting)
+    append(empty, pepper, *thumbs(0, 20, users=50, second=0, positive=True), *thumbs(100, 25, users=50, second=1))
+    catch_up(empty, settings)
+    before = candidates(empty)
+    rebuild(empty, settings.model_copy(update={"stream_batch": 7}))
+
+    assert {route for route, _, _ in before} == {"mood"}
+    assert [int(about[1:]) >= 100 for _, about, _ in before] == [True] * 20
+    assert len({about for _, about, _ in before}) == 20 and all("satisfaction 0." in why for _, _, why in before)
+    assert candidates(empty) == before
+
+
+def candidates(database: Database) -> list[tuple[Any, ...]]:
+    """What is for review: led there by what, about which inference, why."""
+    wanted = "SELECT route_id, inference_request_id, reason FROM review_candidates ORDER BY 1, 2"
+    with Session(database.engine) as session:
+        return [tuple(row) for row in session.execute(text(wanted))]
+
+
 def test_a_rebuild_knows_the_rules(empty: Database, settings: Settings, pepper: Pepper) -> None:
     """With every table gone the definitions are read from the log, versions and removals included."""
     define(empty, settings, pepper, MOOD, Rule(**MOOD.as_data() | {"min_users": 3}), "accuracy_floor")

@@ -22,6 +22,7 @@ from feedback_loop.stream.ruling import rule_book
 from feedback_loop.stream.ruling.alerting import RAISED, RECOVERED, alert, facts_of, told_before
 from feedback_loop.stream.ruling.asking import ask
 from feedback_loop.stream.ruling.decided import keep_decisions
+from feedback_loop.stream.ruling.doubtful import items
 from feedback_loop.stream.ruling.evidences import grown, keep
 from feedback_loop.stream.ruling.metric_points import Series, newest, points
 from feedback_loop.stream.ruling.rule_book import Standard
@@ -75,7 +76,7 @@ class Alerts(Consumer):
         decided, alerts, requests = [], [], []
         for watched in self._watched(batch, cursor):
             looked = self._look(*watched, cursor, now)
-            alerts += self._alerts(looked, batch.last_offset, now)
+            alerts += self._alerts(looked, batch, cursor, now)
             requests += self._asks(looked, batch.last_offset, cursor, now)
             decided.append(looked[:3])
         if decided:
@@ -83,7 +84,6 @@ class Alerts(Consumer):
         if alerts:
             cursor.execute(KEEP, [json_text(alerts)])
             cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
-        batch.facts.extend(fact for each in alerts for fact in facts_of(each))
         batch.facts.extend(requests)
 
     def _watched(self, batch: Batch, cursor: Cursor[Any]) -> list[tuple[Standard, Series, dict[datetime, Movement]]]:
@@ -119,10 +119,18 @@ class Alerts(Consumer):
         return Looked(standard, series, decisions, stood)
 
     @staticmethod
-    def _alerts(looked: Looked, cause_offset: int, now: datetime) -> list[dict[str, Any]]:
+    def _alerts(looked: Looked, batch: Batch, cursor: Cursor[Any], now: datetime) -> list[dict[str, Any]]:
+        """The alerts that are raised or over now; what follows them goes to the log with the batch."""
         standard, series, decisions, _ = looked
-        turns = (found for found in decisions if found.fires or found.recovers)
-        return [alert(standard, series, found, cause_offset, now) for found in turns]
+        alerts = []
+        for found in decisions:
+            if found.fires or found.recovers:
+                told = alert(standard, series, found, batch.last_offset, now)
+                sends = found.fires and "open_review_tasks" in standard.rule.actions
+                sent = items(cursor, standard.rule, series, found, batch.last_offset) if sends else ()
+                batch.facts.extend(facts_of(told, sent))
+                alerts.append(told)
+        return alerts
 
     def _asks(self, looked: Looked, cause_offset: int, cursor: Cursor[Any], now: datetime) -> list[Fact]:
         """The request for a rollback that follows the alert that stands now, where it is time for it."""

@@ -1,7 +1,7 @@
 """Routing: each feedback goes to every place that a route in force at its offset leads to, or is held back first."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -10,10 +10,11 @@ from sqlmodel import SQLModel
 
 from feedback_loop.learning.notices import Notice, notice
 from feedback_loop.learning.routes import Placed, Route, held_until, sinks_of, taking
-from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Row
+from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Event, Row
 from feedback_loop.stream.routing import book, holds
 from feedback_loop.stream.routing.book import UNROUTED
 from feedback_loop.stream.routing.tables import HeldFeedback, HoldEnd, ReplayCandidate, ReviewCandidate, RouteCount
+from feedback_loop.stream.ruling.alerting import REVIEW_REQUESTED
 from feedback_loop.stream.webhooks.outbox import send
 from feedback_loop.stream.writing import json_text, pairs
 
@@ -48,6 +49,7 @@ class Routing(Consumer):
         taken = [(change, known[p]) for change in batch.changes if (p := change.after["project_id"]) in known]
         if taken:
             self._route(batch, cursor, taken, ends, now)
+        _write_candidates(cursor, "review_candidates", _asked_for(batch.events), ())
         self._let_in(batch, cursor, known, ends)
         _count(cursor, batch.changes, known)
 
@@ -69,7 +71,8 @@ class Routing(Consumer):
         holds.drop(cursor, undone)
         new = [(change, route) for change, route in _newly_taken(taken) if _key(change.after) not in set(undone)]
         for sink, table in CANDIDATES.items():
-            _write_candidates(cursor, table, [each for each in new if sink in each[1].sinks], undone)
+            rows = [_candidate(change, route) for change, route in new if sink in route.sinks]
+            _write_candidates(cursor, table, rows, undone)
         if not batch.is_replay:
             told = [(_notice(change.after, route), route.webhook_id) for change, route in new if route.webhook_id]
             send(cursor, told, now)
@@ -119,25 +122,42 @@ def _names(row: Row, placed: Sequence[Placed]) -> set[str]:
 
 
 def _write_candidates(
-    cursor: Cursor[Any], table: str, new: Sequence[tuple[Change, Route]], undone: Sequence[holds.Key]
+    cursor: Cursor[Any], table: str, rows: Sequence[Mapping[str, Any]], undone: Sequence[holds.Key]
 ) -> None:
     if undone:
         cursor.execute(REMOVE.format(table=table), pairs(undone))
-    if new:
-        rows = [
-            {
-                "project_id": row["project_id"],
-                "feedback_id": row["feedback_id"],
-                "route_id": route.route_id,
-                "inference_request_id": row["inference_request_id"],
-                "log_offset": row["log_offset"],
-                "reason": f"route {route.route_id}: {route.description or row['feedback_type']}",
-                "received_at": row["received_at"],
-                "routed_offset": cause_offset,
-            }
-            for (cause_offset, _, row, _), route in new
-        ]
+    if rows:
         cursor.execute(ADD.format(table=table), [json_text(rows)])
+
+
+def _candidate(change: Change, route: Route) -> dict[str, Any]:
+    row = change.after
+    return {
+        "project_id": row["project_id"],
+        "feedback_id": row["feedback_id"],
+        "route_id": route.route_id,
+        "inference_request_id": row["inference_request_id"],
+        "log_offset": row["log_offset"],
+        "reason": f"route {route.route_id}: {route.description or row['feedback_type']}",
+        "received_at": row["received_at"],
+        "routed_offset": change.cause_offset,
+    }
+
+
+def _asked_for(events: Iterable[Event]) -> list[dict[str, Any]]:
+    """The candidates that alerts ask people to look at; the rule stands where a route would."""
+    return [
+        {
+            **item,
+            "project_id": row.project_id,
+            "route_id": row.body["rule"],
+            "reason": f"rule {row.body['rule']}: {row.body['reason']}",
+            "received_at": row.received_at,
+            "routed_offset": row.log_offset,
+        }
+        for row in (event.row for event in events if event.row.kind == REVIEW_REQUESTED)
+        for item in row.body.get("items", ())
+    ]
 
 
 def _notice(row: Row, route: Route) -> Notice:

@@ -1,6 +1,6 @@
 """Alerts as rows and as facts: what an alert says, and what is to follow it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -53,13 +53,14 @@ def told_before(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**MISSING, **body}
 
 
-def facts_of(told: Mapping[str, Any]) -> Iterator[Fact]:
-    """The alert as a fact, and one for each action that follows it when it is raised."""
+def facts_of(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]] = ()) -> Iterator[Fact]:
+    """The alert as a fact, and one for each action that follows it when it is raised; people are sent to `items`."""
     is_raised = told["state"] == "raised"
     kinds = [RAISED if is_raised else RECOVERED]
     kinds += [FOLLOWS[action] for action in told["actions"] if is_raised and action in FOLLOWS]
     for kind in kinds:
-        yield Fact(told["project_id"], kind, told["alert_id"], as_body(told), told["occurred_at"])
+        body = as_body(told) | ({"items": items} if kind == REVIEW_REQUESTED else {})
+        yield Fact(told["project_id"], kind, told["alert_id"], body, told["occurred_at"])
 
 
 def as_body(told: Mapping[str, Any]) -> dict[str, Any]:

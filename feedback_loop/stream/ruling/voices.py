@@ -9,11 +9,10 @@ from feedback_loop.learning.metrics import collect
 from feedback_loop.learning.rules import Ratio, Voices
 from feedback_loop.stream.ruling.metric_points import Series
 
-VOTES = """
+SAID = """
 FROM live_feedback f
 WHERE f.project_id = %(project)s AND f.model_name = %(model)s AND f.model_version = %(version)s
   AND f.occurred_at BETWEEN %(start)s AND %(end)s
-  AND f.source_kind = 'end_user' AND f.feedback_type <> 'ground_truth' AND f.feedback_type <> 'review_label'
   AND f.state = 'attributed' AND NOT f.is_undone
   AND (%(types)s::text[] IS NULL OR f.feedback_type = ANY(%(types)s))
   AND (%(own)s::text IS NULL OR f.metric = %(own)s)
@@ -21,6 +20,9 @@ WHERE f.project_id = %(project)s AND f.model_name = %(model)s AND f.model_versio
       SELECT FROM live_inferences i
       WHERE i.project_id = f.project_id AND i.inference_request_id = f.inference_request_id
         AND (i.answer ->> 'segments')::jsonb ->> %(name)s = %(value)s))
+"""
+VOTES = f"""{SAID}
+  AND f.source_kind = 'end_user' AND f.feedback_type <> 'ground_truth' AND f.feedback_type <> 'review_label'
 """
 # A user who is new in the window may be one of many made for it.
 USERS = f"""
@@ -58,9 +60,18 @@ def listen(cursor: Cursor[Any], series: Series, start: datetime, end: datetime) 
 
     In a segment that stands for all others (`other`, `against`) nobody is counted: who is in it is not told by name.
     """
+    asked = said_in(series, start, end)
+    [users] = cursor.execute(USERS, asked).fetchone() or (0,)
+    if series.metric not in WITNESSED:
+        return Voices(users)
+    return Voices(users, Ratio(*(cursor.execute(SUMS, asked).fetchone() or ())))
+
+
+def said_in(series: Series, start: datetime, end: datetime) -> dict[str, Any]:
+    """What SAID is asked with: a series between two moments of event time."""
     kind = collect().get(series.metric)
     name, _, value = series.segment.partition("=")
-    asked = {
+    return {
         "project": series.project_id,
         "model": series.model_name,
         "version": series.model_version,
@@ -71,7 +82,3 @@ def listen(cursor: Cursor[Any], series: Series, start: datetime, end: datetime) 
         "name": name,
         "value": value,
     }
-    [users] = cursor.execute(USERS, asked).fetchone() or (0,)
-    if series.metric not in WITNESSED:
-        return Voices(users)
-    return Voices(users, Ratio(*(cursor.execute(SUMS, asked).fetchone() or ())))
