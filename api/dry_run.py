@@ -14,15 +14,20 @@ from api.receiver.bodies import JSON_TYPE, media_type
 from api.receiver.options import idempotency_key, query
 from api.receiver.problems import item_problem
 from feedback_ingest import log
+from feedback_ingest.doors.tables import RegisteredMetric
 from feedback_ingest.errors import FeedbackError, FeedbackIdConflict, IdempotencyKeyReused, MalformedJson, TooDeep
 from feedback_ingest.feedback_types import collect
 from feedback_ingest.idempotency import feedback_id_of
 from feedback_ingest.intake import FEEDBACK
 from feedback_ingest.log import Item, LogRow
+from feedback_ingest.policies import ProjectPolicies
 from feedback_ingest.postgres import Database
 from feedback_ingest.schema_versions import reads_as
 from feedback_ingest.tables import EventKey
 from feedback_loop.learning.attribution import attribute
+from feedback_loop.learning.consistency import BREACHES, Range, Ranges, Row
+from feedback_loop.learning.policies import in_force
+from feedback_loop.learning.policies.validation import ValidationPolicy
 from feedback_loop.learning.routes import Placed, sinks_of, taking
 from feedback_loop.learning.rows import feedback_row, inference_row
 from feedback_loop.stream.routing.book import ProjectRoutes
@@ -68,9 +73,26 @@ def _would_be(database: Database, item: Item, by_key: bool) -> dict[str, Any]:
             return _refused(conflict) | {"verdict": "conflict", "feedback_id": item.id}
         inference = _inference_of(session, item)
         placed = ProjectRoutes(session, item.project_id).placed()
+        policy, ranges = _decided(session, item)
     verdict, status = ("accepted", 201) if known is None else ("duplicate", 200)
-    goes_to = _goes_to(item, inference, known.log_offset if known else sys.maxsize, placed)
+    row = _row(item, known.log_offset if known else sys.maxsize)
+    answered = inference_row(inference) if inference else None
+    goes_to = _goes_to(row, answered, placed) | {"breaks": _breaks(row, answered, policy, ranges)}
     return {"verdict": verdict, "status": status, "feedback_id": item.id, "goes_to": goes_to}
+
+
+def _decided(session: Session, item: Item) -> tuple[ValidationPolicy, Ranges]:
+    """What the project demands of feedback, and the range of the metric that this one names."""
+    fact = ProjectPolicies(session, item.project_id).newest(ValidationPolicy.name)
+    policy = in_force([fact] if fact else [], ValidationPolicy).get(item.project_id, ValidationPolicy())
+    own = session.get(RegisteredMetric, (item.project_id, orjson.loads(item.body).get("metric", "")))
+    return policy, {(item.project_id, own.slug): Range(own.low, own.high)} if own else {}
+
+
+def _breaks(row: Row, inference: Row | None, policy: ValidationPolicy, ranges: Ranges) -> list[dict[str, str]]:
+    levels = policy.as_data()
+    broken = (name for name, is_broken in BREACHES.items() if is_broken(row, inference, ranges))
+    return [{"rule": name, "level": levels[name]} for name in broken if levels[name] != "off"]
 
 
 def _inference_of(session: Session, item: Item) -> LogRow | None:
@@ -79,16 +101,21 @@ def _inference_of(session: Session, item: Item) -> LogRow | None:
     return log.at(session, [key.log_offset])[key.log_offset] if key else None
 
 
-def _goes_to(item: Item, inference: LogRow | None, offset: int, placed: Sequence[Placed]) -> dict[str, Any]:
-    """What would be made of the event at that offset, by what is known now."""
+def _row(item: Item, offset: int) -> Row:
+    """The event as the row it would be at that offset."""
     body = orjson.loads(item.body)
     row = feedback_row(LogRow(offset, item.project_id, "feedback", item.id, item.occurred_at, item.received_at, body))
     assert row is not None, "an item of kind feedback is a feedback row"
-    link = attribute(row, inference_row(inference) if inference else None)
+    return row
+
+
+def _goes_to(row: Row, inference: Row | None, placed: Sequence[Placed]) -> dict[str, Any]:
+    """What would be made of the event, by what is known now."""
+    link = attribute(row, inference)
     attribution: dict[str, Any] = {"state": link.state, "inference_known": inference is not None}
     if inference is not None:
         attribution |= {"inference_offset": link.inference_offset, "model_name": link.model_name}
-    reads = reads_as(collect()[body["feedback_type"]])
+    reads = reads_as(collect()[row["feedback_type"]])
     taken = taking({**row, **link._asdict()}, placed)
     return {
         "metric": row["metric"],

@@ -125,7 +125,11 @@ def expectations() -> str:
     """Every rule that feedback is validated against after it was received."""
     rules = importlib.import_module("expectations.rules").collect().values()
     rows = [(f"`{rule.name}`", rule.severity, _one_line(rule.description)) for rule in rules]
-    opening = "# Expectations\n\nWhat the door cannot see about a single event; each is an asset check in Dagster.\n\n"
+    opening = (
+        "# Expectations\n\nWhat the door cannot see about a single event; each is an asset check in Dagster. One of "
+        "severity `error` blocks where too much fails. [Four](../how-to/demand-consistency.md) are as strict as a "
+        "project's policy says.\n\n"
+    )
     return opening + _table(("rule", "severity", "what must hold"), rows)
 
 

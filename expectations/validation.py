@@ -11,39 +11,61 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from expectations.rules import Evidence, Reference, RowRule, Rule, collect
-from feedback_ingest.settings import decline_telemetry
+from expectations.running import run
+from feedback_loop.learning.policies.validation import Level, ValidationPolicy
 
 if TYPE_CHECKING:
     import ibis
-    import pandas as pd
     import pyarrow as pa
-    from great_expectations.expectations import Expectation
 
-BROKEN = "broken_rules"
-"""The column that names the rules a row breaks: a list of texts, empty where all is well."""
+BROKEN, WARNED = "broken_rules", "warned_rules"
+"""The columns that name the rules a row breaks, each a list of texts: those that set it aside, those that only tell."""
+
+POLICED = frozenset(field.name for field in msgspec.structs.fields(ValidationPolicy))
+"""The rules that are as strict as a project's policy says."""
+
+FEW = 5
+"""Fewer rows than this hold no day back: on a quiet day one is a large share already."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """What one rule says of one table: it applies to `applies` rows, of which `unexpected` do not keep it."""
+    """What one rule says of one table: it applies to `applies` rows, of which `unexpected` do not keep it.
+
+    `blocks`: what follows from the rows must wait until they are mended.
+    """
 
     name: str
     success: bool
     applies: int
     unexpected: int
     note: str
+    blocks: bool = False
 
 
 def measured(evidence: Evidence) -> "ibis.Table":
-    """The rows under judgement with every rule's column and `broken_rules`."""
+    """The rows under judgement with every rule's column, `broken_rules` and `warned_rules`."""
     import ibis
 
     rows = evidence.feedback
-    for rule in collect().values():
+    for name, rule in collect().items():
         rows = rule().measure(rows, evidence)
-    broken = [is_broken(rows, rule).ifelse(name, None) for name, rule in collect().items() if issubclass(rule, RowRule)]
-    return rows.mutate({BROKEN: ibis.array(broken).filter(lambda name: name.notnull())})
+        if name in POLICED:
+            looks = ~_is_at(rows, name, evidence, "off")
+            rows = rows.mutate({rule.column: looks.ifelse(rows[rule.column], None)})
+    named: dict[str, list[Any]] = {BROKEN: [], WARNED: []}
+    for name, rule in collect().items():
+        if issubclass(rule, RowRule):
+            fails = is_broken(rows, rule)
+            warns = _is_at(rows, name, evidence, "warn") if name in POLICED else ibis.literal(False)
+            named[BROKEN].append((fails & ~warns).ifelse(name, None))
+            named[WARNED].append((fails & warns).ifelse(name, None))
+    return rows.mutate(
+        {column: ibis.array(names).filter(lambda name: name.notnull()) for column, names in named.items()}
+    )
 
 
 def is_broken(rows: "ibis.Table", rule: type[RowRule]) -> Any:
@@ -57,6 +79,18 @@ def is_broken(rows: "ibis.Table", rule: type[RowRule]) -> Any:
     return reduce(or_, outside).fill_null(False)
 
 
+def _is_at(rows: "ibis.Table", rule: str, evidence: Evidence, level: Level) -> Any:
+    """Whether each row's project has the rule at `level`."""
+    import ibis
+
+    policies = evidence.policies
+    found: list[Any] = [ibis.literal(getattr(ValidationPolicy(), rule) == level)]
+    if policies:
+        found = [found[0] & ~rows.project_id.isin(list(policies))]
+    mine = [project_id for project_id, policy in policies.items() if getattr(policy, rule) == level]
+    return reduce(or_, [*found, rows.project_id.isin(mine)] if mine else found)
+
+
 def references(evidence: Evidence) -> dict[str, Reference]:
     """What each rule compares with, by the rule's name."""
     return {name: rule().reference(evidence) for name, rule in collect().items()}
@@ -67,39 +101,26 @@ def validate(rows: "pa.Table", compared_with: Mapping[str, Reference]) -> list[R
 
     The first call in a process imports Great Expectations: 4 s and 250 MB.
     """
-    decline_telemetry()
     asked = {name: rule().expectation(compared_with.get(name, {})) for name, rule in collect().items()}
     frame = rows.select(sorted({rule.column for rule in collect().values()})).to_pandas()
-    found = _run({name: expectation for name, expectation in asked.items() if expectation is not None}, frame)
-    broken = Counter(rows.column(BROKEN).combine_chunks().flatten().to_pylist())
-    return [_result(rule, found.get(name), rows, broken[name]) for name, rule in collect().items()]
+    found = run({name: expectation for name, expectation in asked.items() if expectation is not None}, frame)
+    broken, warned = (Counter(rows.column(name).combine_chunks().flatten().to_pylist()) for name in (BROKEN, WARNED))
+    return [_result(rule, found.get(name), rows, broken[name], warned[name]) for name, rule in collect().items()]
 
 
-def _result(rule: type[Rule], found: Any, rows: "pa.Table", broken: int) -> RuleResult:
+def _result(rule: type[Rule], found: Any, rows: "pa.Table", broken: int, warned: int) -> RuleResult:
     applies = len(rows) - rows.column(rule.column).null_count
+    failing = broken + warned
     if found is None:
         return RuleResult(rule.name, True, 0, 0, "nothing to compare with yet")
     if found.exception_info.get("raised_exception"):
-        return RuleResult(rule.name, False, applies, broken, str(found.exception_info.get("exception_message")))
+        return RuleResult(rule.name, False, applies, failing, str(found.exception_info.get("exception_message")), True)
     counted = found.result.get("unexpected_count", 0)
-    if issubclass(rule, RowRule) and counted != broken:
-        note = f"Great Expectations finds {counted} rows, the quarantine holds {broken}: mend the rule"
-        return RuleResult(rule.name, False, applies, broken, note)
+    if issubclass(rule, RowRule) and counted != failing:
+        note = f"Great Expectations finds {counted} rows, the quarantine holds {failing}: mend the rule"
+        return RuleResult(rule.name, False, applies, failing, note, True)
     observed = found.result.get("observed_value")
-    return RuleResult(rule.name, bool(found.success), applies, counted, f"observed {observed}" if observed else "")
-
-
-def _run(asked: "Mapping[str, Expectation]", frame: "pd.DataFrame") -> dict[str, Any]:
-    """Great Expectations' results by rule, from one pass over the frame; nothing is stored, nobody is told."""
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    asset = context.data_sources.add_pandas("lake").add_dataframe_asset("feedback")
-    batch = asset.add_batch_definition_whole_dataframe("rows").get_batch({"dataframe": frame})
-    for name, expectation in asked.items():
-        expectation.meta = {"rule": name}
-    suite = gx.ExpectationSuite(name="feedback", expectations=list(asked.values()))
-    results = batch.validate(suite, result_format="BASIC").results
-    return {one.expectation_config.meta["rule"]: one for one in results if one.expectation_config}
+    blocks = not found.success and rule.severity == "error" and broken >= FEW
+    return RuleResult(
+        rule.name, bool(found.success), applies, counted, f"observed {observed}" if observed else "", blocks
+    )

@@ -22,6 +22,9 @@ UPTO_TAG = "feedback/upto_offset"
 DAYS_LEFT_TAG = "feedback/days_left"
 """How many changed days still wait for a run of their own; 0 means that the tables are settled at the offset."""
 
+BLOCKED_TAG = "feedback/blocked_by"
+"""The rules that ended the run, as the check tags it: trying it again would find the same rows."""
+
 days = dg.DailyPartitionsDefinition(start_date=str(get_settings().first_day), timezone="UTC", end_offset=1)
 """UTC days of `received_at`, up to and including today."""
 

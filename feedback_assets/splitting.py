@@ -4,14 +4,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from expectations.rules import Evidence
-from expectations.validation import BROKEN, measured
+from expectations.validation import BROKEN, WARNED, measured
+from feedback_assets.policies import Decided
 
 if TYPE_CHECKING:
     import ibis
 
 
 def evidence(
-    feedback: "ibis.Table", inferences: "ibis.Table", span: tuple[datetime, datetime], upto_offset: int
+    feedback: "ibis.Table",
+    inferences: "ibis.Table",
+    span: tuple[datetime, datetime],
+    upto_offset: int,
+    decided: Decided,
 ) -> Evidence:
     """What the rules may look at when they judge the feedback received within `span` (end exclusive).
 
@@ -20,14 +25,12 @@ def evidence(
     history = feedback.filter(feedback.log_offset <= upto_offset)
     known = inferences.filter(inferences.log_offset <= upto_offset)
     day = history.filter(history.received_at >= span[0], history.received_at < span[1])
-    return Evidence.gather(day, history, known)
+    return Evidence.gather(day, history, known, decided.policies, decided.ranges)
 
 
-def judged(
-    feedback: "ibis.Table", inferences: "ibis.Table", span: tuple[datetime, datetime], upto_offset: int
-) -> "ibis.Table":
-    """The feedback received within `span`, with what each rule measures and `broken_rules`."""
-    return measured(evidence(feedback, inferences, span, upto_offset)).drop("answered_at", "given_outputs")
+def judged(found: Evidence) -> "ibis.Table":
+    """The rows under judgement, with what each rule measures, `broken_rules` and `warned_rules`."""
+    return measured(found).drop("answered_at", "answered_label", "answered_text", "given_outputs")
 
 
 def kept(judged: "ibis.Table") -> "ibis.Table":
@@ -38,6 +41,11 @@ def kept(judged: "ibis.Table") -> "ibis.Table":
 def set_aside(judged: "ibis.Table") -> "ibis.Table":
     """The rows that break a rule, in the order of the log."""
     return judged.filter(judged[BROKEN].length() > 0).order_by("log_offset")
+
+
+def failing(judged: "ibis.Table", rule: str) -> "ibis.Table":
+    """The rows that break one rule, set aside for it or not."""
+    return judged.filter(judged[BROKEN].contains(rule) | judged[WARNED].contains(rule))
 
 
 def broken_counts(table: "ibis.Table") -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from feedback_ingest.clock import new_id
 from feedback_ingest.log import Fact, LogRow
 from feedback_ingest.tables import EventKey
 
+POLICY_SET = "policy_set"
 KINDS = (
     "project_created",
     "project_changed",
@@ -19,6 +20,7 @@ KINDS = (
     "credential_rotated",
     "credential_revoked",
     "metric_registered",
+    POLICY_SET,
     "model_held",
     "model_released",
     "rule_defined",

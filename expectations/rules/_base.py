@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from feedback_loop.learning.collecting import collect_classes
+from feedback_loop.learning.consistency import Ranges
+from feedback_loop.learning.policies.validation import ValidationPolicy
 
 if TYPE_CHECKING:
     import ibis
@@ -23,16 +25,26 @@ class Evidence:
     """What a rule may look at: tables in the words of `feedback_loop.learning.schemas`, all up to one offset.
 
     `feedback` are the rows under judgement (a day), `history` the feedback of every day, these rows included. Both hold
-    what the log knows of their inference: `known_inference_offset`, `answered_at`, `answered_by` (the model's name) and
-    `given_outputs`, empty while it is unknown. `inferences` are those of every day.
+    what the log knows of their inference: `known_inference_offset`, `answered_at`, `answered_by` (the model's name),
+    `answered_label`, `answered_text` and `given_outputs`, empty while it is unknown. `inferences` are those of every
+    day. `policies` are the projects' own, `ranges` those of the metrics they registered.
     """
 
     feedback: "ibis.Table"
     history: "ibis.Table"
     inferences: "ibis.Table"
+    policies: Mapping[int, ValidationPolicy] = field(default_factory=dict)
+    ranges: Ranges = field(default_factory=dict)
 
     @classmethod
-    def gather(cls, feedback: "ibis.Table", history: "ibis.Table", inferences: "ibis.Table") -> "Evidence":
+    def gather(
+        cls,
+        feedback: "ibis.Table",
+        history: "ibis.Table",
+        inferences: "ibis.Table",
+        policies: Mapping[int, ValidationPolicy] | None = None,
+        ranges: Ranges | None = None,
+    ) -> "Evidence":
         """Joins what is known of the inferences to plain tables (FEEDBACK_SCHEMA, INFERENCE_SCHEMA)."""
         known = inferences.select(
             known_project="project_id",
@@ -40,9 +52,12 @@ class Evidence:
             known_inference_offset="log_offset",
             answered_at="occurred_at",
             answered_by="model_name",
+            answered_label="answer_label",
+            answered_text="answer_text",
             given_outputs="output_ids",
         )
-        return cls(_with_known(feedback, known), _with_known(history, known), inferences)
+        judged, whole = (_with_known(rows, known) for rows in (feedback, history))
+        return cls(judged, whole, inferences, policies or {}, ranges or {})
 
 
 class Rule(ABC):
@@ -71,12 +86,12 @@ class RowRule(Rule):
     """A rule about each row: the measured number must lie between two bounds.
 
     Rows outside go to quarantine whatever the check says; the check is red when fewer than `mostly` of the rows that
-    the rule applies to keep it.
+    the rule applies to keep it. A rule whose name is a field of ValidationPolicy is as strict as each project says.
     """
 
     minimum: ClassVar[float | None] = None
     maximum: ClassVar[float | None] = None
-    mostly: ClassVar[float] = 0.95
+    mostly: ClassVar[float] = 0.97
 
     def expectation(self, reference: Reference) -> "Expectation":
         """The measured numbers lie between the bounds, mostly."""

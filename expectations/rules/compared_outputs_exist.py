@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, ClassVar
 
 from expectations.rules._base import Evidence, RowRule, Severity
+from feedback_loop.learning.consistency import unknown_outputs_of
 
 if TYPE_CHECKING:
     import ibis
@@ -19,8 +20,4 @@ class ComparedOutputsExist(RowRule):
 
     def measure(self, rows: "ibis.Table", evidence: Evidence) -> "ibis.Table":
         """Adds `unknown_outputs` (0 to 2); empty where nothing is compared or the inference is unknown."""
-        preferred = ~rows.given_outputs.contains(rows.preferred) & rows.preferred.notnull()
-        rejected = ~rows.given_outputs.contains(rows.rejected) & rows.rejected.notnull()
-        unknown = preferred.cast("int64").fill_null(0) + rejected.cast("int64").fill_null(0)
-        applies = rows.preferred.notnull() & rows.given_outputs.notnull()
-        return rows.mutate(unknown_outputs=applies.ifelse(unknown, None))
+        return rows.mutate(unknown_outputs=unknown_outputs_of(rows))

@@ -9,11 +9,14 @@ if TYPE_CHECKING:
 
 
 class UserVolumeIsHuman(RowRule):
-    """Counts by the minute of event time, so that a backlog that is imported in a second breaks nothing."""
+    """Counts by the minute of event time, so that a backlog that is imported in a second breaks nothing.
+
+    It is a warning because one person must not be able to hold back everybody's day.
+    """
 
     name: ClassVar[str] = "user_volume_is_human"
     description: ClassVar[str] = "An end user gives at most 120 feedback a minute; all of a faster minute is set aside."
-    severity: ClassVar[Severity] = "error"
+    severity: ClassVar[Severity] = "warning"
     column: ClassVar[str] = "user_feedback_in_minute"
     maximum: ClassVar[float | None] = 120
 

@@ -12,9 +12,10 @@ from feedback_assets.exporting import Export, Span
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Lake, Table, held
 from feedback_assets.partitions import ALL_DAYS, DAYS_LEFT_TAG, ONE_RUN, bounds, days
+from feedback_assets.policies import decided
 from feedback_assets.presentation import counts, markdown_table, sample
 from feedback_assets.resources import LogResource
-from feedback_assets.splitting import broken_counts, judged, kept, set_aside
+from feedback_assets.splitting import broken_counts, evidence, judged, kept, set_aside
 
 GROUP = "ingest"
 OWNERS = ["team:data-platform"]
@@ -82,7 +83,10 @@ def validation(
 ) -> tuple[Described, Described]:
     """Sets aside what breaks a rule; whether that is too much is said by the asset checks."""
     upto_offset = log.upto_offset(context.instance, context.run.run_id)
-    rows = held(judged(feedback_events, inferences, bounds(context.partition_keys), upto_offset), "judged_feedback")
+    with log.session() as session:
+        known = decided(session, upto_offset)
+    span = bounds(context.partition_keys)
+    rows = held(judged(evidence(feedback_events, inferences, span, upto_offset, known)), "judged_feedback")
     return (
         Described(kept(rows), lambda table: {"by type": markdown_table(counts(table, "feedback_type"))}),
         Described(set_aside(rows), _quarantine_told),

@@ -7,7 +7,7 @@ import orjson
 from dagster._core.storage.tags import PARTITION_NAME_TAG, SENSOR_NAME_TAG
 
 from feedback_assets.jobs import refresh, retrain
-from feedback_assets.partitions import DAYS_LEFT_TAG, RANGE_TAGS, UPTO_TAG, span_tags
+from feedback_assets.partitions import BLOCKED_TAG, DAYS_LEFT_TAG, RANGE_TAGS, UPTO_TAG, span_tags
 from feedback_assets.resources import LogResource
 from feedback_assets.sensors.changed_days import Span, changed_days, planned
 from feedback_assets.sensors.pace import INTERVAL_S, is_running
@@ -86,8 +86,8 @@ def newest_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
 
 
 def retried(run: dg.DagsterRun | None) -> dg.RunRequest | None:
-    """The same run once more, where it failed or was killed and this was not its last attempt."""
-    if run is None or run.status != dg.DagsterRunStatus.FAILURE:
+    """The same run once more, where it failed or was killed, not blocked, and this was not its last attempt."""
+    if run is None or run.status != dg.DagsterRunStatus.FAILURE or BLOCKED_TAG in run.tags:
         return None
     attempt = int(run.tags.get(ATTEMPT_TAG, "1")) + 1
     if attempt > MOST_ATTEMPTS:

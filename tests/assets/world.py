@@ -17,8 +17,10 @@ from feedback_assets.partitions import UPTO_TAG, span_tags
 from feedback_assets.resources import LogResource
 from feedback_ingest import log
 from feedback_ingest.canonical import Pepper
+from feedback_ingest.decisions import POLICY_SET
 from feedback_ingest.log import Fact
 from feedback_ingest.postgres import Database
+from feedback_loop.learning.policies import Policy
 
 DAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NEXT_DAY = DAY + timedelta(days=1)
@@ -71,6 +73,12 @@ class World:
         """Logs that the project registered a metric of its own; its offset."""
         body = {"actor": "test", "subject": metric, "metric": {"metric": metric, "kind": kind}}
         return self._append([("metric_registered", f"registered {metric}", body, at, at)])[0]
+
+    def decide(self, policy: Policy, at: datetime = DAY) -> int:
+        """Logs that the project set a policy; its offset."""
+        self._number += 1
+        body = {"actor": "test", "subject": policy.name, "version": self._number, "policy": policy.as_data()}
+        return self._append([(POLICY_SET, f"policy {self._number}", body, at, at)])[0]
 
     def feedback(self, about: str, kind: str = "ground_truth", **more: Any) -> tuple[str, dict[str, Any]]:
         """An id and a body, to be appended with others."""
