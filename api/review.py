@@ -15,9 +15,11 @@ from feedback_ingest.decisions import Decider
 from feedback_ingest.receive import Sender
 from feedback_loop.learning.reviewing import ReviewQueue
 from feedback_loop.review import claims, figures, items, judging
+from feedback_loop.review.intake import Sources, take_in
 from feedback_loop.review.judging import Holding, Judged
-from feedback_loop.review.opening import NewTask, open_tasks, take_in
+from feedback_loop.review.opening import NewTask, open_tasks
 from feedback_loop.review.queues import ProjectQueues
+from feedback_loop.stream.flagging import flags
 from feedback_loop.stream.routing import candidates
 
 router = APIRouter(prefix="/v1/review", tags=["review"])
@@ -132,7 +134,7 @@ def claim(
 ) -> dict[str, Any]:
     """One that nobody else can make too many, for `lease_s` seconds; `task` is null where there is none, with a reason.
 
-    What routes have sent to review since the last claim is opened first.
+    What routes and policies have sent to review by now is opened first.
     """
     queues, now = ProjectQueues(session, sender.project_id), utc_now()
     queue = queues.of_reviewer(queue_id, sender.key_id)
@@ -235,9 +237,9 @@ def adjudicate(
 
 
 def _take_in(session: Session, queues: ProjectQueues, decider: Decider) -> None:
-    """Opens what routes led to review since somebody last asked, in a transaction of its own."""
-    newly = partial(candidates.newly, session, queues.project_id)
-    take_in(session, queues, newly, decider, utc_now())
+    """Opens what routes and policies sent to review since the last time, in a transaction of its own."""
+    mine = (session, queues.project_id)
+    take_in(session, queues, Sources(partial(candidates.newly, *mine), partial(flags.newly, *mine)), decider, utc_now())
     session.commit()
 
 

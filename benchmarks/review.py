@@ -31,9 +31,10 @@ from feedback_loop.review.queues import ProjectQueues
 REVIEWERS = 50
 SHORT = 2_000
 FILL = text("""
-INSERT INTO review_tasks (project_id, task_id, queue_id, inference_request_id, reason, skill, priority, is_gold, wanted,
-                          labels, free, state, opened_at)
-SELECT 1, :queue || '-' || n, :queue, 'i-' || n % :known, 'measured', '', n * 7919 % 1000, false, 3, 0, 3, 'open', now()
+INSERT INTO review_tasks (project_id, task_id, queue_id, inference_request_id, reason, skill, priority, rank_at,
+                          is_gold, wanted, labels, free, state, opened_at)
+SELECT 1, :queue || '-' || n, :queue, 'i-' || n % :known, 'measured', '', n * 7919 % 1000,
+       now() - n * 7919 % 1000 * interval '1 minute', false, 3, 0, 3, 'open', now()
 FROM generate_series(1, :count) n
 """)
 

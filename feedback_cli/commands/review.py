@@ -1,13 +1,117 @@
-"""`feedback review`: the tables of human review, which are folded from the log."""
+"""`feedback review`: which answers people look at, how the queues are doing, and the tables folded from the log."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-review = typer.Typer(help="Human review: fold its tables from the log again.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from feedback_ingest.administration import Administration
+
+PROJECT = typer.Option("default", help="The project whose review it is.")
+QUEUE = typer.Argument("default", help="The queue.")
+JSON = typer.Option(False, "--json", help="Answer as JSON lines.")
+review = typer.Typer(
+    help="Human review: policies and queues of a file, how queues are doing, and their tables.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(review, name="review")
+
+
+@contextmanager
+def opened(project: str) -> "Iterator[tuple[Administration, int]]":
+    """An operator's work and the id of a project; commits when the command succeeds. Raises NotFound."""
+    from feedback_cli.commands.keys import administration
+    from feedback_cli.commands.models import project_id
+
+    with administration() as work:
+        yield work, project_id(work, project)
+
+
+@review.command("policies")
+def policies(project: str = PROJECT, as_json: bool = JSON) -> None:
+    """The review policies in force, and what each had opened today; version 0 is a default.
+
+    Example: feedback review policies --json
+    """
+    from feedback_loop.review.intake import opened_today
+    from feedback_loop.stream.flagging.book import ProjectReviewPolicies
+
+    with opened(project) as (work, mine):
+        placed = ProjectReviewPolicies(work.session, mine).every()
+        counts = opened_today(work.session, mine, [each.policy.policy_id for each in placed], work.now)
+        for each in placed:
+            policy, today = each.policy, counts[each.policy.policy_id]
+            row = {**policy.as_data(), "version": each.version, "opened_today": today}
+            of = f" of {policy.per_day}" if policy.per_day is not None else ""
+            told = f"{policy.policy_id}  (version {each.version})  {policy.reason}, queue {policy.queue_id}"
+            typer.echo(json.dumps(row) if as_json else f"{told}: {today}{of} opened today")
+
+
+@review.command("apply")
+def apply(file: Path, project: str = PROJECT, as_json: bool = JSON) -> None:
+    """Define the queues and policies of a YAML file; those it does not name stay as they are.
+
+    Example: feedback review apply review.yaml
+    """
+    from feedback_loop.review.queues import ProjectQueues
+    from feedback_loop.review.review_files import read_review
+    from feedback_loop.stream.flagging.book import ProjectReviewPolicies
+
+    wanted = read_review(file)
+    with opened(project) as (work, mine):
+        queues, known = ProjectQueues(work.session, mine), ProjectReviewPolicies(work.session, mine)
+        for queue in wanted.queues:
+            queues.define(queue, work.decider, True, work.now)
+        for policy in wanted.policies:
+            known.define(policy, work.decider, work.now)
+    told = {
+        "queues": [queue.queue_id for queue in wanted.queues],
+        "policies": [policy.policy_id for policy in wanted.policies],
+    }
+    names = f"queues {', '.join(told['queues']) or '-'}; policies {', '.join(told['policies']) or '-'}"
+    typer.echo(json.dumps(told) if as_json else f"defined: {names}")
+
+
+@review.command("remove")
+def remove(policy_id: str, project: str = PROJECT, as_json: bool = JSON) -> None:
+    """Take a review policy back, a default one too; items it had opened stay open.
+
+    Example: feedback review remove doubtful
+    """
+    from feedback_loop.stream.flagging.book import ProjectReviewPolicies
+
+    with opened(project) as (work, mine):
+        ProjectReviewPolicies(work.session, mine).remove(policy_id, work.decider, work.now)
+    typer.echo(json.dumps({"removed": policy_id}) if as_json else f"removed {policy_id}")
+
+
+@review.command("stats")
+def stats(queue_id: str = QUEUE, project: str = PROJECT, as_json: bool = JSON) -> None:
+    """How a queue is doing: what waits, agreement, and each reviewer.
+
+    Example: feedback review stats mail --json
+    """
+    from feedback_loop.review import figures
+    from feedback_loop.review.queues import ProjectQueues
+
+    with opened(project) as (work, mine):
+        found = figures.stats(work.session, mine, ProjectQueues(work.session, mine).get(queue_id), work.now)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    alpha = "-" if found["alpha"] is None else f"{found['alpha']:.3f}"
+    typer.echo(f"{queue_id}: {found['waiting']} wait, {found['labels']} labels, alpha {alpha}, "
+               f"{found['disputed']} disputed, {found['escalated']} escalated")  # fmt: skip
+    for each in found["reviewers"]:
+        gold = f"{each['gold']['right']} of {each['gold']['asked']} gold items right"
+        typer.echo(f"  {each['reviewer']}: {each['labels']} labels, {each['today']} today, {gold}")
 
 
 @review.command("rebuild")

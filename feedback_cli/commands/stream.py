@@ -15,7 +15,7 @@ REBUILD = typer.Option(False, "--rebuild", help="First empty what they keep: rea
 def stream(only: str | None = ONLY, rebuild: bool = REBUILD) -> None:
     """Follow the log, keep the live tables, deliver webhooks, until SIGTERM or Ctrl-C; a second one waits.
 
-    Example: feedback stream --only rolling_metrics,alerts,webhooks
+    Example: feedback stream --only rolling_metrics,alerts,flagging,webhooks
     """
     from feedback_cli.commands.rules import apply
     from feedback_cli.supervision.interrupts import stop_on_signals

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -130,18 +131,27 @@ def verdict_of(queue: ReviewQueue, value: Mapping[str, Any], told: Mapping[str, 
     return {"feedback_type": "review_label", "feedback_value": {**kept, **told}}
 
 
-def priority_of(feedback: Mapping[str, Any] | None, inference: Mapping[str, Any] | None) -> int:
-    """What an item is worth looking at first: by the severity of what was reported, then by the model's doubt.
+def urgency(severity: float, disagreement: float, certainty: float | None) -> int:
+    """What an item is worth looking at first, 0 to LARGEST: the severity of what was reported (0 to 4), then how far
+    people differ about it, and the model's doubt (0 to 1 each)."""
+    doubt = 0.0 if certainty is None else 1 - certainty
+    return min(LARGEST, max(0, round(200 * severity + 100 * disagreement + 100 * doubt)))
 
-    0 to LARGEST, from the bodies of the feedback that led to it and of its inference; among equals the older comes
-    first. It is fixed when the item is opened.
-    """
+
+def priority_of(feedback: Mapping[str, Any] | None, inference: Mapping[str, Any] | None) -> int:
+    """The urgency of an item by the bodies of the feedback that led to it and of its inference."""
     severity = 0
     if feedback is not None and feedback["feedback_type"] == "safety_flag":
         severity = feedback["feedback_value"]["severity"]
-    certainty = certainty_of(inference) if inference is not None else None
-    doubt = 0.0 if certainty is None else 1 - certainty
-    return min(LARGEST, 200 * severity + round(200 * doubt))
+    return urgency(severity, 0, certainty_of(inference) if inference is not None else None)
+
+
+def rank_of(priority: int, opened_at: datetime) -> datetime:
+    """When an item's turn is, by which items are given: fixed when it is opened, so that it can be indexed.
+
+    A point of priority is worth a minute of waiting: nothing urgent waits long, and nothing waits for ever.
+    """
+    return opened_at - timedelta(minutes=priority)
 
 
 def certainty_of(inference: Mapping[str, Any]) -> float | None:

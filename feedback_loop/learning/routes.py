@@ -72,8 +72,8 @@ class Filter(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
             and (self.metric is None or row["metric"] == self.metric)
             and (self.source_kinds is None or row["source_kind"] in self.source_kinds)
             and (self.model_name is None or (row["state"] != "pending" and row["model_name"] == self.model_name))
-            and (self.segments is None or _has_all(row["segments"], self.segments))
-            and (self.tags is None or _has_all(row.get("tags"), self.tags))
+            and (self.segments is None or has_all(row["segments"], self.segments))
+            and (self.tags is None or has_all(row.get("tags"), self.tags))
             and (self.reward is None or self.reward.holds(row["reward"]))
             and (self.labels is None or row["label"] in label_texts(self))
             and (self.label is None or self.label.holds(_whole(row["label"])))
@@ -224,7 +224,8 @@ def pair_texts(pairs: Mapping[str, str]) -> list[tuple[str, str]]:
     return [("{" + member, "," + member) for member in members]
 
 
-def _has_all(text: str | None, pairs: Mapping[str, str]) -> bool:
+def has_all(text: str | None, pairs: Mapping[str, str]) -> bool:
+    """Whether an object, as compact JSON text, has every one of the pairs."""
     return text is not None and all(first in text or later in text for first, later in pair_texts(pairs))
 
 

@@ -14,7 +14,7 @@ from feedback_ingest.errors import NotFound, TaskMovedOn
 from feedback_loop.learning.reviewing import ReviewQueue, gives_gold
 
 TASK = (
-    "t.task_id, t.queue_id, t.inference_request_id, t.feedback_id, t.reason, t.priority, t.opened_at, t.is_gold, "
+    "t.task_id, t.queue_id, t.inference_request_id, t.feedback_id, t.reason, t.priority, t.rank_at, t.is_gold, "
     "t.gold_answer, t.state, t.wanted, t.labels"
 )
 OVER = text("""
@@ -50,8 +50,8 @@ SELECT found.* FROM unnest(CAST(:skills AS text[])) AS s(skill) CROSS JOIN LATER
     SELECT {TASK} FROM review_tasks t
     WHERE t.project_id = :project_id AND t.queue_id = :queue_id AND t.skill = s.skill AND t.free > 0 AND NOT t.is_gold
       AND NOT EXISTS ({MINE})
-    ORDER BY t.priority DESC, t.opened_at, t.task_id LIMIT 1 FOR UPDATE OF t SKIP LOCKED) found
-ORDER BY found.priority DESC, found.opened_at, found.task_id LIMIT 1
+    ORDER BY t.rank_at, t.task_id LIMIT 1 FOR UPDATE OF t SKIP LOCKED) found
+ORDER BY found.rank_at, found.task_id LIMIT 1
 """)
 NEXT_GOLD = text(f"""
 SELECT {TASK} FROM review_tasks t

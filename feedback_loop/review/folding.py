@@ -11,6 +11,7 @@ from feedback_ingest import log
 from feedback_ingest.canonical import Pepper
 from feedback_ingest.decisions import REVIEW_QUEUE_DEFINED, REVIEWS
 from feedback_ingest.log import Fact, LogRow
+from feedback_loop.learning.reviewing import rank_of
 
 OPENED, SUBMITTED, SKIPPED, ESCALATED, DECIDED = REVIEWS
 PIECE = 1_000
@@ -23,10 +24,11 @@ SET version = excluded.version, definition = excluded.definition, defined_at = e
 """)
 OPEN = text("""
 INSERT INTO review_tasks (
-    project_id, task_id, queue_id, inference_request_id, feedback_id, reason, skill, priority, is_gold, gold_answer,
-    wanted, labels, free, state, opened_at)
-SELECT project_id, task_id, queue_id, inference_request_id, feedback_id, reason, skill, priority,
-       gold_answer IS NOT NULL, gold_answer, wanted, 0, CASE WHEN :is_again THEN 0 ELSE wanted END, 'open', opened_at
+    project_id, task_id, queue_id, inference_request_id, feedback_id, reason, skill, policy_id, share, priority,
+    rank_at, is_gold, gold_answer, wanted, labels, free, state, opened_at)
+SELECT project_id, task_id, queue_id, inference_request_id, feedback_id, reason, skill, policy_id, share, priority,
+       rank_at, gold_answer IS NOT NULL, gold_answer, wanted, 0, CASE WHEN :is_again THEN 0 ELSE wanted END, 'open',
+       opened_at
 FROM json_populate_recordset(NULL::review_tasks, CAST(:rows AS json)) ON CONFLICT DO NOTHING
 """)
 ANSWER = text("""
@@ -118,8 +120,9 @@ def _open(session: Session, rows: list[dict[str, Any]], is_again: bool) -> None:
 
 
 def _task(fact: Fact) -> dict[str, Any]:
-    told = {"skill": "", "feedback_id": None, "gold_answer": None, **fact.body}
-    return {**told, "project_id": fact.project_id, "task_id": fact.body["subject"], "opened_at": fact.occurred_at}
+    told = {"skill": "", "feedback_id": None, "gold_answer": None, "policy_id": "", "share": None, **fact.body}
+    told |= {"project_id": fact.project_id, "task_id": fact.body["subject"], "opened_at": fact.occurred_at}
+    return {**told, "rank_at": rank_of(told["priority"], fact.occurred_at)}
 
 
 def _fact(row: LogRow) -> Fact:

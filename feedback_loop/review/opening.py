@@ -1,6 +1,6 @@
-"""Opening items for review: one task an inference in a queue, asked for by name or led there by a route."""
+"""Opening items for review: one task an inference in a queue, however often it is asked for."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import NAMESPACE_OID, uuid5
@@ -15,24 +15,11 @@ from feedback_ingest.envelopes import Visible
 from feedback_ingest.errors import Fault, ValidationFailed
 from feedback_ingest.feedback_types._base import Slug
 from feedback_ingest.log import Fact
-from feedback_loop.learning.reviewing import DEFAULT, LARGEST, ReviewQueue, answer_of, priority_of
+from feedback_loop.learning.reviewing import LARGEST, ReviewQueue, answer_of, priority_of
 from feedback_loop.review.folding import OPENED, tell
 from feedback_loop.review.items import bodies
-from feedback_loop.review.queues import ProjectQueues
 
-BY_ROUTES = "routes"
-"""Who opened what a route led to review."""
-Newly = Callable[[int], Sequence[Mapping[str, Any]]]
-"""Gives the candidates that were routed behind an offset, in order: feedback_id, route_id, inference_request_id,
-reason, routed_offset."""
 KNOWN = text("SELECT task_id FROM review_tasks WHERE project_id = :project_id AND task_id = ANY(CAST(:ids AS text[]))")
-WHERE_IT_IS = text("SELECT routed_offset FROM review_intake WHERE project_id = :project_id")
-LOCK_INTAKE = text("""
-INSERT INTO review_intake AS i (project_id, routed_offset) VALUES (:project_id, 0)
-ON CONFLICT (project_id) DO UPDATE SET routed_offset = i.routed_offset RETURNING routed_offset
-""")
-MOVE_INTAKE = text("UPDATE review_intake SET routed_offset = :at WHERE project_id = :project_id")
-IS_BUSY = text("SELECT NOT pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
 
 
 class NewTask(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -73,37 +60,8 @@ def open_tasks(
             priority = priority_of(None, known[each.inference_request_id])
         gold = {"gold_answer": answer_of(queue, each.gold)} if each.gold is not None else {}
         told = {"priority": priority, "reason": each.reason, "skill": each.skill or "", **gold}
-        facts.append(_opened(project_id, queue, each.inference_request_id, decider.actor, told, now))
-    return _tell_new(session, facts, decider)
-
-
-def take_in(session: Session, queues: ProjectQueues, newly: Newly, decider: Decider, now: datetime) -> int:
-    """Opens what routes led to review since the last time; how many tasks that were. The caller commits, soon.
-
-    One process at a time, and the others do not wait for it.
-    """
-    project_id = queues.project_id
-    if not newly(session.execute(WHERE_IT_IS, {"project_id": project_id}).scalar() or 0):
-        return 0
-    if session.execute(IS_BUSY, {"key": f"review intake {project_id}"}).scalar_one():
-        return 0
-    after = session.execute(LOCK_INTAKE, {"project_id": project_id}).scalar_one()
-    found = newly(after)
-    if not found:
-        return 0
-    inferences = bodies(session, project_id, "inference", [each["inference_request_id"] for each in found])
-    feedback = bodies(session, project_id, "feedback", [each["feedback_id"] for each in found])
-    facts: dict[str, Fact] = {}
-    known = queues.every()
-    for each in found:
-        about, feedback_id = each["inference_request_id"], each["feedback_id"]
-        priority = priority_of(feedback.get(feedback_id), inferences.get(about))
-        told = {"priority": priority, "reason": each["reason"], "feedback_id": feedback_id}
-        for queue in _led_to(known, each["route_id"]):
-            fact = _opened(project_id, queue, about, BY_ROUTES, told, now)
-            facts.setdefault(fact.id, fact)
-    session.execute(MOVE_INTAKE, {"project_id": project_id, "at": found[-1]["routed_offset"]})
-    return sum(_tell_new(session, list(facts.values()), decider).values())
+        facts.append(opened(project_id, queue, each.inference_request_id, decider.actor, told, now))
+    return tell_new(session, facts, decider)
 
 
 def _faults(queue: ReviewQueue, task: NewTask, known: Any) -> Iterable[Fault]:
@@ -118,22 +76,21 @@ def _faults(queue: ReviewQueue, task: NewTask, known: Any) -> Iterable[Fault]:
             yield from (Fault(f"gold{fault.pointer.removeprefix('/value')}", fault.code) for fault in error.faults)
 
 
-def _led_to(queues: Sequence[ReviewQueue], route_id: str) -> list[ReviewQueue]:
-    named = [queue for queue in queues if route_id in queue.routes]
-    return named or [queue for queue in queues if queue.queue_id == DEFAULT.queue_id]
-
-
-def _opened(
+def opened(
     project_id: int, queue: ReviewQueue, inference_request_id: str, actor: str, told: dict[str, Any], now: datetime
 ) -> Fact:
+    """The fact that says so; `told` has priority and reason, and skill, feedback_id, gold_answer and policy if any."""
     task_id = task_id_of(project_id, queue.queue_id, inference_request_id)
     wanted = 0 if "gold_answer" in told else queue.overlap
     item = {"queue_id": queue.queue_id, "inference_request_id": inference_request_id, "wanted": wanted}
     return Fact(project_id, OPENED, task_id, {"actor": actor, "subject": task_id, **item, **told}, now)
 
 
-def _tell_new(session: Session, facts: Sequence[Fact], decider: Decider) -> dict[str, bool]:
-    """Tells those that are not known, one after another in a project; by task id whether each was new."""
+def tell_new(session: Session, facts: Sequence[Fact], decider: Decider) -> dict[str, bool]:
+    """Tells those that are not known, one after another in a project; by task id whether each was new.
+
+    The caller commits, soon.
+    """
     if not facts:
         return {}
     key = {"key": f"review opening {facts[0].project_id}"}

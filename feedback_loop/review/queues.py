@@ -60,6 +60,8 @@ class ProjectQueues:
         row = self.session.get(ReviewQueueRow, (self.project_id, queue.queue_id), populate_existing=True)
         if row is not None:
             self.of_expert(queue.queue_id, decider.actor, is_admin)
+            if row.definition == queue.as_data():
+                return False
         version = row.version + 1 if row else 1
         body = {"actor": decider.actor, "subject": queue.queue_id, "version": version, "queue": queue.as_data()}
         tell(self.session, [Fact(self.project_id, REVIEW_QUEUE_DEFINED, str(new_id()), body, now)], decider.pepper)

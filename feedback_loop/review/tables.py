@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Float, Index, Integer, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -30,7 +30,9 @@ class ReviewQueueRow(SQLModel, table=True):
 class ReviewTask(SQLModel, table=True):
     """One item in one queue. `free`: how many more reviewers may have it now; a gold item is anybody's, once each.
 
-    `labels` of the `wanted` ones are in. `state` is open, escalated, disputed or decided.
+    The policy `policy_id` had it opened (empty: it was asked for, or a route led there), which looks at the `share` of
+    all that are like it. Items are given in the order of `rank_at`. `labels` of the `wanted` ones are in. `state` is
+    open, escalated, disputed or decided.
     """
 
     __tablename__ = "review_tasks"
@@ -42,12 +44,14 @@ class ReviewTask(SQLModel, table=True):
             "project_id",
             "queue_id",
             "skill",
-            text("priority DESC"),
-            "opened_at",
+            "rank_at",
             "task_id",
             postgresql_where=text("free > 0 AND NOT is_gold"),
         ),
         Index("review_tasks_gold", "project_id", "queue_id", "task_id", postgresql_where=text("is_gold")),
+        Index(
+            "review_tasks_by_policy", "project_id", "policy_id", "opened_at", postgresql_where=text("policy_id <> ''")
+        ),
         Index(
             "review_tasks_to_decide",
             "project_id",
@@ -64,7 +68,10 @@ class ReviewTask(SQLModel, table=True):
     feedback_id: str | None = Field(default=None, sa_column=Column(Text))
     reason: str = Field(sa_column=Column(Text, nullable=False))
     skill: str = Field(sa_column=Column(Text, nullable=False))
+    policy_id: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    share: float | None = Field(default=None, sa_column=Column(Float))
     priority: int = Field(sa_column=Column(Integer, nullable=False))
+    rank_at: datetime = Field(sa_column=timestamp(server_default=text("now()")))
     is_gold: bool
     gold_answer: str | None = Field(default=None, sa_column=Column(Text))
     wanted: int = Field(sa_column=Column(Integer, nullable=False))
@@ -106,9 +113,13 @@ class ReviewAssignment(SQLModel, table=True):
 
 
 class ReviewIntake(SQLModel, table=True):
-    """How far a project's candidates of the routes were taken into its queues, as an offset of the log."""
+    """How far a project's candidates of the routes, and the flags of its policies, were taken into its queues.
+
+    As offsets of the log.
+    """
 
     __tablename__ = "review_intake"
 
     project_id: int = project()
     routed_offset: int = Field(sa_column=Column(BigInteger, nullable=False))
+    flagged_offset: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0")))

@@ -138,8 +138,11 @@ def unsafe(program: str) -> list[str]:
     ]
 
 
-STREAMS = {"alerts", "live_inferences", "live_feedback", "live_metrics", "training_examples", "review_candidates"}
-"""Tables the stream alone writes."""
+STREAMS = {
+    "alerts", "live_inferences", "live_feedback", "live_metrics", "training_examples", "review_candidates",
+    "review_tasks",
+}  # fmt: skip
+"""Tables the stream alone writes, and that of the items which reviewers are given: neither is the door's."""
 
 
 def _table(node: ast.Call, place: int = 0) -> str:

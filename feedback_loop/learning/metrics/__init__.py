@@ -22,7 +22,7 @@ from feedback_loop.learning.metrics._contributions import (
 from feedback_loop.learning.metrics._interval import Z_95, Interval, interval, interval_of
 from feedback_loop.learning.metrics._registered import KINDS, Registered, registered_metrics
 from feedback_loop.learning.metrics._table import floored, metrics_table
-from feedback_loop.learning.metrics._votes import VOTING, Vote, vote_of
+from feedback_loop.learning.metrics._votes import VOTING, Vote, contested, vote_of
 
 __all__ = [
     "KINDS",
@@ -41,6 +41,7 @@ __all__ = [
     "bucket_start",
     "cases_of",
     "collect",
+    "contested",
     "contributions",
     "floored",
     "inference_contributions",
