@@ -3,12 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from feedback_assets import datasets_on_disk, facts
+from feedback_assets.balancing import balanced
 from feedback_assets.datasets_on_disk import Dataset, known_versions, next_version
 from feedback_assets.references import table_of, with_read_inputs
 from feedback_assets.resources import LogResource
 from feedback_ingest.clock import utc_now
 from feedback_ingest.errors import FeedbackError
 from feedback_ingest.settings import Settings
+from feedback_loop.learning.bias.balancing import told as balance_told
 from feedback_loop.learning.datasets import Recipe, training_rows
 from feedback_loop.registry.champions import champion, lock_model
 
@@ -36,14 +38,17 @@ def most_labelled(labeled: "ibis.Table") -> tuple[int, str]:
     return found[0]["project_id"], found[0]["model_name"]
 
 
-def compile_dataset(log: LogResource, labeled: "ibis.Table", recipe: Recipe, log_offset: int) -> Dataset:
+def compile_dataset(
+    log: LogResource, labeled: "ibis.Table", inferences: "ibis.Table", recipe: Recipe, log_offset: int
+) -> Dataset:
     """Writes the next dataset of the model, from what the log held at `log_offset`, and appends `dataset_compiled`.
 
-    Who compiles for the same model at the same time waits.
+    Who compiles for the same model at the same time waits. Raises Unrepresentative.
     """
     known = labeled.filter(labeled.feedback_offset <= log_offset, labeled.inference_offset <= log_offset)
     wanted = training_rows(known, recipe).to_pyarrow().to_pylist()
-    rows, excluded = with_read_inputs(log, recipe.project_id, wanted)
+    read, excluded = with_read_inputs(log, recipe.project_id, wanted)
+    rows, balance = balanced(read, inferences, recipe, log_offset, log.settings.dataset_most_psi)
     with log.session() as session:
         lock_model(session, recipe.project_id, recipe.model_name)
         told = facts.of_model(facts.read(session, TOLD), recipe.project_id, recipe.model_name)
@@ -51,7 +56,9 @@ def compile_dataset(log: LogResource, labeled: "ibis.Table", recipe: Recipe, log
         names = known_versions(told) + answering(labeled, recipe) + ([serving.model_version] if serving else [])
         root = datasets_on_disk.root(log.settings.data_dir, recipe.project_id)
         name = next_version(recipe.model_name, names)
-        dataset = datasets_on_disk.write(root, name, table_of(rows), recipe, log_offset, excluded)
+        dataset = datasets_on_disk.write(
+            root, name, table_of(rows), recipe, log_offset, excluded, balance_told(balance)
+        )
         facts.append(
             session, log.pepper, recipe.project_id, facts.DATASET_COMPILED, dataset.version, _body(dataset), utc_now()
         )

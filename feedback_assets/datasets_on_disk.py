@@ -3,7 +3,7 @@
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -69,11 +69,12 @@ def write(
     recipe: Recipe,
     log_offset: int,
     excluded: Sequence[Excluded] = (),
+    skews: Sequence[Mapping[str, Any]] = (),
 ) -> Dataset:
     """Writes the folder `root/<version>`, whole or not at all; equal rows and recipe give equal bytes.
 
-    `excluded` are the inferences whose inputs could not be read. What stands there already is a
-    remnant of a run that was killed before it could tell of it, and is replaced.
+    `excluded` are the inferences whose inputs could not be read, `skews` how the rows differ from traffic. What stands
+    there already is a remnant of a run that was killed before it could tell of it, and is replaced.
     """
     import pyarrow.parquet as pq
 
@@ -89,7 +90,7 @@ def write(
         }
         told = rows.to_pylist()
         described = manifest(
-            dataset_version, recipe, log_offset, told, _versions(), [file], references_told(told, excluded)
+            dataset_version, recipe, log_offset, told, _versions(), [file], references_told(told, excluded), skews
         )
         (partial / MANIFEST_FILE).write_bytes(orjson.dumps(described, option=orjson.OPT_INDENT_2))
         if target.exists():

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
     drift_inferences: int = Field(400, gt=0, description="Inferences in a window that moved inputs are looked for in.")
     golden_share: float = Field(0.2, gt=0, lt=1, description="Share of labelled inferences held out, never trained on.")
     training_rows: int = Field(5_000, gt=0, description="Newest labelled rows a training dataset holds.")
+    dataset_most_psi: float = Field(
+        1.0,
+        ge=0,
+        description="No dataset is compiled whose weighted rows differ more from traffic, by a segment; 0 allows any.",
+    )
 
     ref_roots: str | None = Field(
         None,

@@ -52,11 +52,11 @@ def drift_report(
 
 @dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "duckdb", "parquet"})
 def training_dataset(
-    context: dg.AssetExecutionContext, config: ModelChoice, log: LogResource, labeled_set: Table
+    context: dg.AssetExecutionContext, config: ModelChoice, log: LogResource, labeled_set: Table, inferences: Table
 ) -> Described:
     """The newest labelled rows of one model that are not golden: Parquet, a manifest, and a fact that says so."""
     log_offset = int(Lake(log.settings.lake_dir).note("labeled_set"))
     recipe = recipe_for(labeled_set, config.project_id, config.model_name, log.settings)
-    dataset = compile_dataset(log, labeled_set, recipe, log_offset)
+    dataset = compile_dataset(log, labeled_set, inferences, recipe, log_offset)
     context.log.info(f"compiled {dataset.version} with {dataset.manifest['rows']} rows")
     return Described(dataset_row(dataset), lambda rows: dataset_told(dataset))

@@ -85,6 +85,7 @@ def dataset_told(dataset: Dataset) -> Mapping[str, Any]:
         "labels": markdown_table(labels),
         "most rows by": markdown_table(dataset.manifest["contributors"]["most"], empty="nobody in particular"),
         "left out": markdown_table(left_out, empty="none"),
+        "beside traffic": markdown_table(dataset.manifest["skews"], empty="no inference names a segment"),
         "manifest": dg.MetadataValue.json(
             {name: dataset.manifest[name] for name in dataset.manifest if name != "labels"}
         ),

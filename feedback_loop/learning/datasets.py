@@ -112,11 +112,13 @@ def manifest(
     versions: Mapping[str, str],
     files: Sequence[Mapping[str, Any]],
     references: Mapping[str, Any],
+    skews: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """What a dataset is made of, ready for JSON: with it the dataset can be made again, and checked.
 
     `rows` are the training rows in order, `log_offset` the last offset they were read at, `versions` those of our code
-    and of the libraries by name, `files` one `{path, sha256, bytes}` each, `references` what `references_told` says.
+    and of the libraries by name, `files` one `{path, sha256, bytes}` each, `references` what `references_told` says,
+    `skews` what `bias.balancing.told` says.
     """
     offsets = [row["feedback_offset"] for row in rows]
     return {
@@ -131,6 +133,7 @@ def manifest(
         "sources": dict(sorted(Counter(row["source_type"] for row in rows).items())),
         "contributors": _contributors(rows),
         "row_digest": row_digest(rows),
+        "skews": [dict(skew) for skew in skews],
         "references": dict(references),
         "versions": dict(sorted(versions.items())),
         "files": [dict(file) for file in files],

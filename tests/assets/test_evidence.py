@@ -65,3 +65,31 @@ def test_a_dataset_holds_nobodys_flood_and_nothing_without_consent(world: World)
     assert told["actors"] > 60 and told["rows"] == len(rows)
     assert {each["weight"] for each in rows} == {2.0}
     assert all(each["training_consent"] and int(each["inference_request_id"][1:]) % 10 != 9 for each in rows)
+
+
+def test_a_dataset_weighs_as_traffic_does_and_is_refused_where_it_cannot(
+    world: World,
+) -> None:
+    """The few labels of the quiet weigh more, and the manifest says so; for the silent nobody can speak."""
+    for n in range(300):
+        world.infer(f"i{n}", segments={"tier": "loud" if n < 90 else "quiet"})
+    for n in (*range(90), *range(90, 300, 15)):
+        world.say(f"i{n}", "explicit_label")
+    world.refresh()
+
+    world.job("dataset").execute_in_process(instance=world.instance)
+    for n in range(100):
+        world.infer(f"s{n}", segments={"tier": "silent"})
+    world.refresh()
+    refused = world.job("dataset").execute_in_process(instance=world.instance, raise_on_error=False)
+
+    [row] = world.rows("training_dataset")
+    dataset = datasets_on_disk.read(datasets_on_disk.root(world.data_dir, 1), row["dataset_version"])
+    weights: dict[bool, set[float]] = {True: set(), False: set()}
+    for each in dataset.rows().to_pylist():
+        weights[int(each["inference_request_id"][1:]) < 90].add(each["weight"])
+    assert max(weights[True]) < 0.5 and min(weights[False]) > 3
+    [skew] = dataset.manifest["skews"]
+    assert skew["name"] == "tier" and skew["psi_weighted"] < 0.1 < 1 < skew["psi"]
+    [failure] = [each for each in refused.all_events if each.is_step_failure]
+    assert "Unrepresentative" in str(failure.event_specific_data) and len(world.facts("dataset_compiled")) == 1

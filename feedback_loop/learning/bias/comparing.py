@@ -46,7 +46,7 @@ def independence(table: Sequence[tuple[int, int]]) -> Independence:
     return Independence(statistic, freedom, float(chdtrc(freedom, statistic)))
 
 
-def stability(reference: Sequence[int], other: Sequence[int], z: float = Z_999) -> Distance:
+def stability(reference: Sequence[float], other: Sequence[float], z: float = Z_999) -> Distance:
     """The population stability index of two rows of counts over the same categories, less what chance adds to it.
 
     The interval is by the delta method, the two taken for independent; where one is part of the other it is too wide.
