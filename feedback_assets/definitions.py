@@ -13,6 +13,7 @@ from feedback_assets.resources import LogResource
 from feedback_assets.sensors.drift import drift
 from feedback_assets.sensors.moved_champions import moved_champions
 from feedback_assets.sensors.new_events import new_events
+from feedback_assets.sensors.outside_reviews import outside_reviews
 from feedback_assets.sensors.run_failure import run_failure
 
 ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
@@ -38,7 +39,7 @@ defs = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
     jobs=[refresh, retrain],
-    sensors=[new_events, drift, moved_champions, run_failure],
+    sensors=[new_events, drift, moved_champions, outside_reviews, run_failure],
     resources={"io_manager": ParquetIOManager(), "log": LogResource()},
     executor=dg.in_process_executor,
 )

@@ -131,6 +131,17 @@ class Settings(BaseSettings):
     ref_s3_region: str | None = Field(None, description="Region of the buckets; default: as the AWS tools find it.")
     ref_max_bytes: int = Field(1_048_576, gt=0, description="Bytes of one object that a reference names.")
 
+    label_studio_url: str | None = Field(None, description="URL of a Label Studio that queues are judged in.")
+    label_studio_token: str | None = Field(None, description="Access token of a user there who may make projects.")
+    label_studio_callback: str | None = Field(
+        None, description="URL of this API as Label Studio reaches it; without it annotations are only asked for."
+    )
+    label_studio_secret: str | None = Field(
+        None,
+        min_length=16,
+        description="Secret that Label Studio shows with what it tells; without it that is refused.",
+    )
+
     @property
     def postgres_dir(self) -> Path:
         """Folder of the embedded PostgreSQL cluster."""

@@ -1,4 +1,4 @@
-"""`feedback review`: which answers people look at, how the queues are doing, and the tables folded from the log."""
+"""`feedback review`: which answers people look at and where, how the queues are doing, and the tables."""
 
 import json
 from collections.abc import Iterator
@@ -133,3 +133,29 @@ def rebuild() -> None:
     finally:
         database.close()
     typer.echo(f"folded the log up to {last}")
+
+
+@review.command("label-studio")
+def label_studio(as_json: bool = JSON) -> None:
+    """Send what is open to Label Studio and take in what was annotated there; Dagster's sensor does the same.
+
+    Example: feedback review label-studio
+    """
+    from feedback_cli.commands.keys import administration
+    from feedback_ingest.postgres import open_database
+    from feedback_ingest.settings import get_settings
+    from feedback_loop.review.label_studio.exchange import exchange
+    from feedback_loop.stream.flagging import flags
+    from feedback_loop.stream.routing import candidates
+
+    with administration() as work:
+        decider = work.decider
+    database = open_database()
+    try:
+        done = exchange(database, get_settings(), decider, (candidates.newly, flags.newly))
+    finally:
+        database.close()
+    for each in done:
+        told = {"project": each.project, "queue": each.queue_id, "sent": each.sent, **each.outcomes}
+        words = ", ".join(f"{count} {name}" for name, count in each.outcomes.items()) or "nothing new"
+        typer.echo(json.dumps(told) if as_json else f"{each.project}/{each.queue_id}  sent {each.sent}; {words}")

@@ -19,6 +19,8 @@ from feedback_loop.learning.routes import RouteId
 QueueId = Annotated[str, Meta(min_length=1, max_length=63, pattern=r"\A[a-z0-9][a-z0-9_-]*\Z")]
 Asked = Literal["explicit_label", "explicit_correction", "preference_pair"]
 """What a reviewer is asked for: a value of this feedback type, by its widget."""
+Place = Literal["here", "label_studio", "ground_truth"]
+"""Where the items of a queue are judged: on the page and by the API, or in a tool outside that a connector talks to."""
 LARGEST = 1_000
 """Priorities are whole numbers from 0 to this; the larger comes first."""
 
@@ -37,7 +39,8 @@ class ReviewQueue(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     What more than the share `more_than` speaks for, by `method`, is the verdict; the rest is for an expert. Without
     `reviewers` every key with the scope review is a reviewer and an expert. A reviewer's first `training` items, and
     afterwards the share `gold_share`, are gold items, whose answer is known. Items come from `routes` that lead to
-    review; those of routes that no queue names go to the queue `default`.
+    review; those of routes that no queue names go to the queue `default`. What is `judged_in` a tool outside is claimed
+    by nobody here.
     """
 
     queue_id: QueueId
@@ -55,6 +58,7 @@ class ReviewQueue(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     gold_share: Annotated[float, Meta(ge=0, le=0.5)] = 0
     training: Annotated[int, Meta(ge=0, le=100)] = 0
     show_feedback: bool = False
+    judged_in: Place = "here"
 
     def faults(self) -> list[Fault]:
         """What is wrong beyond the shape."""

@@ -15,7 +15,7 @@ from feedback_loop.learning.reviewing import ReviewQueue, gives_gold
 
 TASK = (
     "t.task_id, t.queue_id, t.inference_request_id, t.feedback_id, t.reason, t.priority, t.rank_at, t.is_gold, "
-    "t.gold_answer, t.state, t.wanted, t.labels"
+    "t.gold_answer, t.state, t.wanted, t.labels, t.free"
 )
 OVER = text("""
 WITH gone AS (
@@ -111,6 +111,8 @@ def claim(session: Session, queue: ReviewQueue, lease: Lease, besides: list[str]
 
     First one that the reviewer holds already and that is not among `besides`, the ids of those at hand.
     """
+    if queue.judged_in != "here":
+        return Claimed(None, "judged-elsewhere")
     given = {"project_id": lease.project_id, "queue_id": queue.queue_id, "reviewer": lease.reviewer, "now": lease.now}
     end_leases(session, lease.project_id, queue.queue_id, lease.now)
     held = session.execute(HELD, given | {"besides": besides}).mappings().first()
@@ -135,6 +137,22 @@ def claim(session: Session, queue: ReviewQueue, lease: Lease, besides: list[str]
         session.rollback()
         return claim(session, queue, lease, besides)
     return Claimed({**found, "lease_id": lease.lease_id, "leased_until": until})
+
+
+def take(session: Session, queue: ReviewQueue, lease: Lease, task: Mapping[str, Any]) -> bool:
+    """Gives this very task, locked by the caller, to somebody who has judged it already; the caller commits.
+
+    False where this reviewer had it before, or where as many as it wants have it.
+    """
+    if task["free"] < 1 and not task["is_gold"]:
+        return False
+    mine = {"project_id": lease.project_id, "queue_id": queue.queue_id, "reviewer": lease.reviewer, "now": lease.now}
+    mine |= {"task_id": task["task_id"], "lease_id": lease.lease_id, "leased_until": lease.now}
+    if session.execute(LEASE, mine).first() is None:
+        return False
+    if not task["is_gold"]:
+        session.execute(TAKE, mine)
+    return True
 
 
 def end_leases(session: Session, project_id: int, queue_id: str, now: datetime) -> None:

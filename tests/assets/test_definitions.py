@@ -89,7 +89,7 @@ def test_the_sensors_work_without_being_switched_on() -> None:
     """All run by default, every five seconds or a little less."""
     sensors = {sensor.name: sensor for sensor in defs.sensors or []}
 
-    assert set(sensors) == {"new_events", "drift", "moved_champions", "run_failure"}
+    assert set(sensors) == {"new_events", "drift", "moved_champions", "outside_reviews", "run_failure"}
     assert all(each.default_status == dg.DefaultSensorStatus.RUNNING for each in sensors.values())
     assert all(each.minimum_interval_seconds == 4 for each in sensors.values())
 

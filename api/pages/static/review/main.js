@@ -9,6 +9,7 @@ import { content, inputs } from "/static/review/items.js";
 const WORDS = {
   empty: "Nothing to review now. This page looks again by itself.",
   "daily-limit": "You have done what the queue asks of you today.",
+  "judged-elsewhere": "The items of this queue are judged in another tool.",
   "too-many-leases": "One moment: your last answer is being sent.",
   ended: "Your session is over. Sign in again to go on.",
   refused: "This queue is not for your key.",

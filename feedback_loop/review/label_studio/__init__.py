@@ -1,0 +1,1 @@
+"""The connector to Label Studio: items go there as tasks, annotations come back as labels of the gateway."""
