@@ -1,6 +1,5 @@
 """Review over HTTP: queues, items given to reviewers for a time, what they say, and what an expert decides."""
 
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
@@ -10,17 +9,14 @@ from sqlmodel import Session
 from api import openapi
 from api.access import Reading, ReviewKey, decider_of
 from api.json_bodies import Body, body, described
+from api.review_intake import open_new
 from feedback_ingest.clock import new_id, utc_now
-from feedback_ingest.decisions import Decider
 from feedback_ingest.receive import Sender
 from feedback_loop.learning.reviewing import ReviewQueue
 from feedback_loop.review import claims, figures, items, judging
-from feedback_loop.review.intake import Sources, take_in
 from feedback_loop.review.judging import Holding, Judged
 from feedback_loop.review.opening import NewTask, open_tasks
 from feedback_loop.review.queues import ProjectQueues
-from feedback_loop.stream.flagging import flags
-from feedback_loop.stream.routing import candidates
 
 router = APIRouter(prefix="/v1/review", tags=["review"])
 PAGE = 100
@@ -134,14 +130,16 @@ def claim(
 ) -> dict[str, Any]:
     """One that nobody else can make too many, for `lease_s` seconds; `task` is null where there is none, with a reason.
 
-    What routes and policies have sent to review by now is opened first.
+    Where there is none, what routes and policies have sent to review by now is looked for.
     """
-    queues, now = ProjectQueues(session, sender.project_id), utc_now()
-    queue = queues.of_reviewer(queue_id, sender.key_id)
-    _take_in(session, queues, decider_of(request, sender))
-    lease = claims.Lease(sender.project_id, sender.key_id, str(new_id()), now)
+    queue = ProjectQueues(session, sender.project_id).of_reviewer(queue_id, sender.key_id)
+    lease = claims.Lease(sender.project_id, sender.key_id, str(new_id()), utc_now())
     found = claims.claim(session, queue, lease, wanted.at_hand)
     session.commit()
+    if found.reason == claims.EMPTY:
+        open_new(session, sender.project_id, decider_of(request, sender).pepper, waits=True)
+        found = claims.claim(session, queue, lease, wanted.at_hand)
+        session.commit()
     if found.task is None:
         return {"task": None, "reason": found.reason}
     told = {name: found.task[name] for name in ("task_id", "lease_id", "leased_until", "reason", "priority")}
@@ -234,13 +232,6 @@ def adjudicate(
     found = judging.adjudicate(session, queue, word, decider_of(request, sender), utc_now())
     session.commit()
     return _told(found)
-
-
-def _take_in(session: Session, queues: ProjectQueues, decider: Decider) -> None:
-    """Opens what routes and policies sent to review since the last time, in a transaction of its own."""
-    mine = (session, queues.project_id)
-    take_in(session, queues, Sources(partial(candidates.newly, *mine), partial(flags.newly, *mine)), decider, utc_now())
-    session.commit()
 
 
 def _of_expert(session: Session, queue_id: str, sender: Sender) -> ReviewQueue:

@@ -54,11 +54,15 @@ class Notice(NamedTuple):
 
 
 class Telling(NamedTuple):
-    """How a kind of fact is told: its event type, the members of the fact's body that go out, and in which case."""
+    """How a kind of fact is told: its event type, the members of the fact's body that go out, and in which case.
+
+    The body's subject goes out under the name `subject`.
+    """
 
     event_type: str
     members: tuple[str, ...]
     applies: Callable[[Mapping[str, Any]], bool] = lambda body: True
+    subject: str = "subject"
 
 
 MODEL = ("model_name", "model_version")
@@ -67,6 +71,8 @@ ALERT = (
 )  # fmt: skip
 ROLLBACK = (*MODEL, "previous_version", "dataset_version", "rule", "alert_id", "code", "reason")
 DRIFT = (*MODEL, "accuracy_reference", "accuracy_recent", "samples", "inputs_moved", "reasons")
+TASK = ("task_id", "queue_id", "inference_request_id", "policy_id", "priority", "reason")
+JUDGED = ("task_id", "queue_id", "inference_request_id", "state", "reason")
 GATE = (*MODEL, "previous_version", "dataset_version", "reason", "reasons")
 
 
@@ -80,6 +86,18 @@ def _is_failed_training(body: Mapping[str, Any]) -> bool:
 
 def _was_trained(body: Mapping[str, Any]) -> bool:
     return "dataset_version" in body
+
+
+def _is_no_gold(body: Mapping[str, Any]) -> bool:
+    return "gold_answer" not in body
+
+
+def _was_judged_by_an_expert(body: Mapping[str, Any]) -> bool:
+    return bool(body["outcome"]["method"] == "expert")
+
+
+def _was_judged_by_all(body: Mapping[str, Any]) -> bool:
+    return not _was_judged_by_an_expert(body)
 
 
 def _is_retraction(body: Mapping[str, Any]) -> bool:
@@ -111,6 +129,11 @@ TOLD: Mapping[str, tuple[Telling, ...]] = {
     "model_rolled_back": (Telling("model.rolled_back", ROLLBACK),),
     "retraining_suppressed": (Telling("retraining.suppressed", (*MODEL, "reason", "new_labels")),),
     "retraining_triggered": (Telling("retraining.triggered", (*MODEL, "reason", "new_labels")),),
+    "review_task_opened": (Telling("review.task.created", TASK, _is_no_gold, "task_id"),),
+    "review_task_decided": (
+        Telling("review.task.completed", JUDGED, _was_judged_by_all, "task_id"),
+        Telling("review.task.adjudicated", JUDGED, _was_judged_by_an_expert, "task_id"),
+    ),
 }
 """By kind of fact. Bodies go out thin: a receiver that wants more asks the API, with its own key."""
 
@@ -119,7 +142,8 @@ def notices(project_id: int, kind: str, name: str, body: Mapping[str, Any], occu
     """What a fact is told as; nothing for most kinds. `kind` and `name` are the fact's own in the log."""
     for telling in TOLD.get(kind, ()):
         if telling.applies(body):
-            data = {member: body[member] for member in telling.members if member in body}
+            told = {**body, telling.subject: body["subject"]} if "subject" in body else body
+            data = {member: told[member] for member in telling.members if member in told}
             yield notice(project_id, telling.event_type, f"{kind}\0{name}", data, occurred_at)
 
 

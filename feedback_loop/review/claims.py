@@ -90,6 +90,10 @@ WHERE project_id = :project_id AND task_id = :task_id AND state = 'open' AND NOT
 """)
 
 
+EMPTY = "empty"
+"""The reason where the queue holds nothing for the reviewer."""
+
+
 class Lease(NamedTuple):
     """On what terms an item is given: to which reviewer of which project, under which id, from when."""
 
@@ -128,7 +132,7 @@ def claim(session: Session, queue: ReviewQueue, lease: Lease, besides: list[str]
     given["skills"] = ["", *queue.of(lease.reviewer).skills]
     found = _next(session, queue, given, counts.submitted + counts.leased)
     if found is None:
-        return Claimed(None, "empty")
+        return Claimed(None, EMPTY)
     until = lease.now + timedelta(seconds=queue.lease_s)
     mine = given | {"task_id": found["task_id"], "lease_id": lease.lease_id, "leased_until": until}
     if not found["is_gold"]:

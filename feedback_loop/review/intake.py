@@ -31,6 +31,7 @@ MOVE_INTAKE = text("""
 UPDATE review_intake SET routed_offset = :routed, flagged_offset = :flagged WHERE project_id = :project_id
 """)
 IS_BUSY = text("SELECT NOT pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
+IS_FREE = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
 OPENED_TODAY = text("""
 SELECT policy_id, count(*) FROM review_tasks
 WHERE project_id = :project_id AND policy_id = ANY(CAST(:policies AS text[])) AND policy_id <> ''
@@ -51,16 +52,21 @@ class Sources(NamedTuple):
     flagged: Callable[[int], Found]
 
 
-def take_in(session: Session, queues: ProjectQueues, sources: Sources, decider: Decider, now: datetime) -> int:
+def take_in(
+    session: Session, queues: ProjectQueues, sources: Sources, decider: Decider, now: datetime, waits: bool = False
+) -> int:
     """Opens what came since the last time; how many items that were. The caller commits, soon.
 
-    One process at a time, and the others do not wait for it.
+    One process at a time; the others have nothing to do then, and those that `waits` come back when it is done.
     """
     given = {"project_id": queues.project_id}
     routed, flagged = session.execute(WHERE_IT_IS, given).one_or_none() or (0, 0)
     if not sources.routed(routed) and not sources.flagged(flagged):
         return 0
-    if session.execute(IS_BUSY, {"key": f"review intake {queues.project_id}"}).scalar_one():
+    key = {"key": f"review intake {queues.project_id}"}
+    if waits:
+        session.execute(IS_FREE, key)
+    elif session.execute(IS_BUSY, key).scalar_one():
         return 0
     routed, flagged = session.execute(LOCK_INTAKE, given).one()
     candidates, flags = sources.routed(routed), sources.flagged(flagged)

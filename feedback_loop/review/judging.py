@@ -221,5 +221,7 @@ def _said(kind: str, held: Holding, now: datetime, **told: Any) -> Fact:
 
 def _closed(closing: Closing, state: str, outcome: dict[str, Any]) -> Fact:
     task_id = closing.task["task_id"]
-    body = {"actor": outcome["method"], "subject": task_id, "state": state, "outcome": outcome}
+    about = {name: closing.task[name] for name in ("queue_id", "inference_request_id")}
+    told = {"state": state, "reason": outcome["reason"], "outcome": outcome}
+    body = {"actor": outcome["method"], "subject": task_id, **about, **told}
     return Fact(closing.project_id, DECIDED, f"{task_id}:{state}", body, closing.now)

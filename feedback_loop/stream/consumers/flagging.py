@@ -17,11 +17,10 @@ from feedback_loop.learning.reviewing import urgency
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer
 from feedback_loop.stream.consumers._metric_tables import told_apart
 from feedback_loop.stream.flagging import book, pools
+from feedback_loop.stream.flagging.flags import CHANNEL
 from feedback_loop.stream.flagging.tables import ReviewFlag
 from feedback_loop.stream.writing import json_text, pairs
 
-CHANNEL = "feedback_review"
-"""LISTEN here to be woken when there is something to open; the payload is empty."""
 NEW_DAY = "new_day"
 OCCASIONS = ("drift_detected", "drift_signalled", "bias_detected", "alert_raised")
 # The first flag of an answer by a policy stands, however the log is cut into batches.

@@ -11,6 +11,7 @@ from sqlmodel import SQLModel
 from feedback_loop.learning.notices import Notice, notice
 from feedback_loop.learning.routes import Placed, Route, held_until, sinks_of, taking
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Event, Row
+from feedback_loop.stream.flagging.flags import CHANNEL
 from feedback_loop.stream.routing import book, holds
 from feedback_loop.stream.routing.book import UNROUTED
 from feedback_loop.stream.routing.tables import HeldFeedback, HoldEnd, ReplayCandidate, ReviewCandidate, RouteCount
@@ -70,8 +71,9 @@ class Routing(Consumer):
         undone = [key for key, (change, _) in last.items() if change.after["is_undone"]]
         holds.drop(cursor, undone)
         new = [(change, route) for change, route in _newly_taken(taken) if _key(change.after) not in set(undone)]
-        for sink, table in CANDIDATES.items():
-            rows = [_candidate(change, route) for change, route in new if sink in route.sinks]
+        looked_at = [(change, route) for change, route in _newly_known(taken) if _key(change.after) not in set(undone)]
+        for (sink, table), found in zip(CANDIDATES.items(), (looked_at, new), strict=True):
+            rows = [_candidate(change, route) for change, route in found if sink in route.sinks]
             _write_candidates(cursor, table, rows, undone)
         if not batch.is_replay:
             told = [(_notice(change.after, route), route.webhook_id) for change, route in new if route.webhook_id]
@@ -101,6 +103,14 @@ def _newly_taken(taken: Iterable[tuple[Change, Sequence[Placed]]]) -> Iterable[t
                 yield change, route
 
 
+def _newly_known(taken: Iterable[tuple[Change, Sequence[Placed]]]) -> Iterable[tuple[Change, Route]]:
+    """The same of those whose inference is known: nobody can judge an answer that is not in the log."""
+    for change, placed in taken:
+        if change.after["inference_offset"] is not None:
+            was_known = change.before is not None and change.before["inference_offset"] is not None
+            yield from _newly_taken([(change if was_known else change._replace(before=None), placed)])
+
+
 def _count(cursor: Cursor[Any], changes: Iterable[Change], known: Book) -> None:
     """Adds what each route took anew, and what none took; a feedback that is taken later is no longer unrouted."""
     counts: Counter[holds.Key] = Counter()
@@ -128,6 +138,8 @@ def _write_candidates(
         cursor.execute(REMOVE.format(table=table), pairs(undone))
     if rows:
         cursor.execute(ADD.format(table=table), [json_text(rows)])
+        if table == "review_candidates":
+            cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
 
 
 def _candidate(change: Change, route: Route) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session
 
+CHANNEL = "feedback_review"
+"""LISTEN here to be woken when there is something to open, flagged or routed; the payload is empty."""
 PIECE = 500
 # Of one offset come all or none, so a reader that goes on behind the last one misses nothing.
 NEWLY = text("""
