@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from feedback_assets import datasets_on_disk, facts
 from feedback_assets.gate import Comparison, compare
+from feedback_assets.gate_evidence import Sides, evidence
 from feedback_assets.references import with_read_inputs
 from feedback_assets.resources import LogResource
 from feedback_ingest.clock import new_id, utc_now
-from feedback_loop.learning.promotion import Evaluation, Verdict, golden_rows
+from feedback_loop.learning.gate_checks import Limits
+from feedback_loop.learning.promotion import Evaluation, Verdict, checked, golden_rows, past_corrections
 from feedback_loop.learning.training import TrainedModel, train
 from feedback_loop.registry.champions import champion, load_artifact, promote
 from feedback_loop.registry.shelf import RegisteredModel, follow_alias, read_artifact, register
@@ -55,15 +57,19 @@ def train_candidate(log: LogResource, dataset: Row) -> tuple[RegisteredModel, Tr
 
 
 def compared(log: LogResource, candidate: Row, labeled: "ibis.Table") -> Comparison:
-    """The candidate and the champion on the newest golden rows, save those whose inputs cannot be read."""
+    """The candidate and the champion on the newest golden rows, save those whose inputs cannot be read, and checked."""
     wanted = golden_rows(labeled, candidate["project_id"], candidate["model_name"]).to_pyarrow().to_pylist()
     golden, excluded = with_read_inputs(log, candidate["project_id"], wanted)
     with log.session() as session:
         serving = champion(session, candidate["project_id"], candidate["model_name"])
         version, model = incumbent(serving, golden)
-    artifact = read_artifact(candidate["artifact_uri"], candidate["artifact_sha256"])
-    found = compare(golden, candidate["model_version"], TrainedModel.from_bytes(artifact), version, model)
-    return found._replace(excluded=excluded)
+        promoted_at = serving.log_offset if serving is not None else 0
+    ours = TrainedModel.from_bytes(read_artifact(candidate["artifact_uri"], candidate["artifact_sha256"]))
+    found = compare(golden, candidate["model_version"], ours, version, model)
+    settled = past_corrections(labeled, candidate["project_id"], candidate["model_name"], promoted_at)
+    cases, _ = with_read_inputs(log, candidate["project_id"], settled.to_pyarrow().to_pylist())
+    known = evidence(log, found, Sides(ours, model), cases)
+    return found._replace(excluded=excluded, findings=checked(known, Limits(latency_ms=log.settings.gate_latency_ms)))
 
 
 def incumbent(serving: Champion | None, golden: Sequence[Row]) -> tuple[str, TrainedModel | None]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
+from feedback_loop.learning.gate_checks import Finding
 from feedback_loop.learning.promotion import Evaluation, evaluate
 from feedback_loop.learning.references import Excluded
 from feedback_loop.learning.rows import json_text
@@ -20,12 +21,17 @@ class Predicts(Protocol):
 
 
 class Comparison(NamedTuple):
-    """Both sides of the gate, on the same rows, those rows, and the rows whose inputs could not be read."""
+    """Both sides of the gate, on the same rows, those rows, and the rows whose inputs could not be read.
+
+    `answers` are what candidate and champion said to each row, `findings` what the gate's checks make of it all.
+    """
 
     candidate: Evaluation
     champion: Evaluation
     golden: list[Row]
+    answers: Sequence[tuple[str | None, str | None]] = ()
     excluded: Sequence[Excluded] = ()
+    findings: Sequence[Finding] = ()
 
 
 def compare(
@@ -44,15 +50,17 @@ def compare(
     said = [row["answer_label"] if row["model_version"] == champion_version else None for row in asked]
     if champion is not None:
         silent = [place for place, row in enumerate(asked) if row["model_version"] != champion_version]
-        for place, label in zip(silent, _labels(champion, [asked[place] for place in silent]), strict=True):
+        for place, label in zip(silent, labels(champion, [asked[place] for place in silent]), strict=True):
             said[place] = label
+    ours = labels(candidate, asked)
     return Comparison(
-        evaluate(candidate_version, asked, _labels(candidate, asked)),
+        evaluate(candidate_version, asked, ours),
         evaluate(champion_version, asked, said),
         list(asked),
+        list(zip(ours, said, strict=True)),
     )
 
 
-def _labels(model: Predicts, rows: Sequence[Row]) -> list[str]:
+def labels(model: Predicts, rows: Sequence[Row]) -> list[str]:
     """What the model answers each row, as JSON text."""
     return [json_text(answer.label) for answer in model.predict([orjson.loads(row["inputs"]) for row in rows])]

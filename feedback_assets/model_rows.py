@@ -3,8 +3,12 @@
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from feedback_assets.gate import Comparison
+from feedback_loop.learning.gate_checks import Finding
 from feedback_loop.learning.promotion import Evaluation, Verdict
+from feedback_loop.learning.rows import json_text
 from feedback_loop.registry.shelf import RegisteredModel
 
 if TYPE_CHECKING:
@@ -26,22 +30,29 @@ def candidate_row(registered: RegisteredModel, dataset: dict[str, Any]) -> "pa.T
 
 
 def evaluation_rows(comparison: Comparison) -> "pa.Table":
-    """Two rows, `role` candidate and champion."""
+    """Two rows, `role` candidate and champion; `findings` are the gate's checks as JSON text, the same in both."""
     import pyarrow as pa
 
     sides = {"candidate": comparison.candidate, "champion": comparison.champion}
     rows = [
-        {"role": role, **asdict(side), "accuracy": side.accuracy, "recent_accuracy": side.recent_accuracy}
+        {
+            "role": role,
+            **asdict(side),
+            "accuracy": side.accuracy,
+            "recent_accuracy": side.recent_accuracy,
+            "findings": json_text([finding._asdict() for finding in comparison.findings]),
+        }
         for role, side in sides.items()
     ]
     return pa.Table.from_pylist(rows)
 
 
-def evaluations_of(table: "ibis.Table") -> tuple[Evaluation, Evaluation]:
-    """Candidate and champion out of such rows."""
+def evaluations_of(table: "ibis.Table") -> tuple[Evaluation, Evaluation, list[Finding]]:
+    """Candidate and champion out of such rows, and what the gate's checks found."""
     names = [field.name for field in fields(Evaluation)]
-    found = {row["role"]: Evaluation(**{name: row[name] for name in names}) for row in table.to_pyarrow().to_pylist()}
-    return found["candidate"], found["champion"]
+    rows = {row["role"]: row for row in table.to_pyarrow().to_pylist()}
+    ours, theirs = (Evaluation(**{name: rows[role][name] for name in names}) for role in ("candidate", "champion"))
+    return ours, theirs, [Finding(**finding) for finding in orjson.loads(rows["candidate"]["findings"])]
 
 
 def verdict_row(candidate: dict[str, Any], verdict: Verdict, serving: str) -> "pa.Table":

@@ -27,7 +27,7 @@ def candidate_model(log: LogResource, training_dataset: Table) -> Described:
 
 @dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "scikitlearn", "duckdb"})
 def model_evaluation(log: LogResource, candidate_model: Table, labeled_set: Table) -> Described:
-    """Candidate and champion on the same golden rows, which neither was trained on."""
+    """Candidate and champion on the same golden rows, which neither was trained on, and what the gate's checks say."""
     comparison = compared(log, one_row(candidate_model), labeled_set)
     return Described(evaluation_rows(comparison), lambda rows: evaluation_told(comparison))
 
@@ -37,8 +37,8 @@ def champion_model(
     context: dg.AssetExecutionContext, log: LogResource, candidate_model: Table, model_evaluation: Table
 ) -> Described:
     """The gate: a candidate that is better takes the champion's place; else it is refused, and the log says why."""
-    candidate, (ours, theirs) = one_row(candidate_model), evaluations_of(model_evaluation)
-    verdict = decide(ours, theirs)
+    candidate, (ours, theirs, findings) = one_row(candidate_model), evaluations_of(model_evaluation)
+    verdict = decide(ours, theirs, findings)
     serving = carry_out(log, candidate, verdict, summary(ours, theirs))
     if verdict.promote:
         tell_mlflow(log, candidate)

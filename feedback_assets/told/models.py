@@ -48,6 +48,7 @@ def evaluation_told(comparison: Comparison) -> Mapping[str, Any]:
     left_out = [{"inputs could not be read": reason, "rows": rows} for reason, rows in sorted(reasons.items())]
     return {
         "evaluation": markdown_table(table),
+        "checks": markdown_table([finding._asdict() for finding in comparison.findings]),
         "left out": markdown_table(left_out, empty="none"),
         "accuracy": bar_plot("accuracy on the golden rows", bars),
     }

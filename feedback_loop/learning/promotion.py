@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from feedback_loop.learning.gate_checks import CASES, Evidence, Finding, Limits, collect
+
 if TYPE_CHECKING:
     import ibis
 
@@ -71,11 +73,40 @@ def evaluate(
     return Evaluation(model_version, len(right), sum(right), len(right[:recent]), sum(right[:recent]), digest)
 
 
-def decide(candidate_eval: Evaluation, champion_eval: Evaluation, min_rows: int = 30, margin: float = 0.0) -> Verdict:
+CORRECTED_BY = ("explicit_correction", "review_label")
+
+
+def past_corrections(
+    labeled: "ibis.Table", project_id: int, model_name: str, before_offset: int, limit: int = CASES
+) -> "ibis.Table":
+    """What people set right before an offset of the log, newest first: the cases that must not go wrong again."""
+    cases = labeled.filter(
+        labeled.project_id == project_id,
+        labeled.model_name == model_name,
+        labeled.source_type.isin(CORRECTED_BY),
+        ~labeled.correct.fill_null(False),
+        labeled.inputs.notnull() | labeled.inputs_ref.notnull(),
+        labeled.feedback_offset < before_offset,
+    )
+    return cases.order_by(cases.feedback_offset.desc()).limit(limit)
+
+
+def checked(evidence: Evidence, limits: Limits) -> list[Finding]:
+    """What every gate check says, by name."""
+    return [Finding(name, *check().judge(evidence, limits)) for name, check in collect().items()]
+
+
+def decide(
+    candidate_eval: Evaluation,
+    champion_eval: Evaluation,
+    findings: Sequence[Finding] = (),
+    min_rows: int = 30,
+    margin: float = 0.0,
+) -> Verdict:
     """Promotes a candidate that is better on the recent golden rows, by more than `margin`, and has not forgotten.
 
     Recent rows decide, because after a drift the older ones still praise the champion that fails now. Refuses on fewer
-    than `min_rows` rows, on a tie, and where the two were not asked the same rows.
+    than `min_rows` rows, on a tie, where the two were not asked the same rows, and where any of `findings` failed.
     """
     if candidate_eval.row_digest != champion_eval.row_digest:
         return Verdict(False, ["candidate and champion were not asked the same rows"])
@@ -93,4 +124,6 @@ def decide(candidate_eval: Evaluation, champion_eval: Evaluation, min_rows: int 
         reasons.append(f"not better by more than {margin}" if margin else "not better")
     if loss > FORGETTING:
         reasons.append(f"forgets: gives up more than {FORGETTING} over all golden rows")
-    return Verdict(gain > margin and loss <= FORGETTING, reasons)
+    failed = [f"{each.check}: {each.reason}" for each in findings if each.outcome == "failed"]
+    reasons += failed or [f"{each.check}: {each.reason}" for each in findings if each.outcome == "passed"]
+    return Verdict(gain > margin and loss <= FORGETTING and not failed, reasons)

@@ -95,6 +95,12 @@ def inference_row(row: LogRow) -> dict[str, Any] | None:
     }
 
 
+def propensity_of(body: Mapping[str, Any]) -> float | None:
+    """The probability with which an inference's answer was chosen, where its client said so."""
+    propensity: float | None = _chosen(body["outputs"], body.get("chosen_output_id")).get("propensity")
+    return propensity
+
+
 def json_text(value: Any) -> str:
     """Compact JSON with sorted names: equal values have equal text, and `3`, `"3"` and `true` differ."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -101,7 +101,7 @@ def test_the_gate_refuses_a_worse_candidate(world: World) -> None:
 @pytest.mark.usefixtures("guessing")
 def test_an_inverted_gate_would_let_it_pass(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The refusal above is the gate's doing: turned round, it promotes the guesser."""
-    monkeypatch.setattr(models, "decide", lambda ours, theirs: Verdict(True, ["inverted"]))
+    monkeypatch.setattr(models, "decide", lambda *_: Verdict(True, ["inverted"]))
 
     _trained(world, right=0.8)
 

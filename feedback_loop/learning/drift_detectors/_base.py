@@ -45,6 +45,12 @@ class Thresholds:
     """Inferences both windows need for it."""
     psi_share: float = 0.05
     """Share of the features that must have moved."""
+    ks_samples: int = 30
+    """Inferences both windows need where there are too few for the index."""
+    ks_gap: float = 0.2
+    """Distance between the two distributions below which nobody minds, however sure it is."""
+    level: float = 0.001
+    """How often a test may be wrong, for all features together."""
 
 
 class FeatureDrift(NamedTuple):
