@@ -73,7 +73,8 @@ WHERE occurred_at >= :since OR EXISTS (
        AND f.inference_request_id = i.inference_request_id AND f.occurred_at >= :since)
 """
 LIVE_METRICS = """
-SELECT project_id, model_name, model_version, metric, segment, bucket_start, numerator, denominator, squares
+SELECT project_id, model_name, model_version, metric, segment, bucket_start, numerator, denominator, squares,
+       weights
 FROM live_metrics WHERE bucket_start >= :since
 """
 LIVE_SEGMENTS = "SELECT project_id, name, value FROM live_segments"

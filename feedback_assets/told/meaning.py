@@ -10,7 +10,7 @@ from feedback_loop.learning.segments import ALL
 if TYPE_CHECKING:
     import ibis
 
-SUMS = ("numerator", "denominator", "squares")
+SUMS = ("numerator", "denominator", "squares", "weights")
 SHARES = ("accuracy", "satisfaction", "correction_rate")
 """The metrics that lie between 0 and 1, which are plotted together."""
 
@@ -46,8 +46,8 @@ def _lines(rows: "ibis.Table") -> dict[str, list[tuple[Any, float]]]:
 
 
 def _with_interval(row: dict[str, Any]) -> dict[str, Any]:
-    up, down, squares = (row[name] for name in SUMS)
+    up, down, squares, weights = (row[name] for name in SUMS)
     metric = collect().get(row["metric"])  # none of a project's own
-    low, high = (interval_of(metric.interval, up, down, squares) if metric else None) or (None, None)
+    low, high = (interval_of(metric.interval, up, down, squares, weights) if metric else None) or (None, None)
     told = {"value": float(up / down) if down else None, "low": low, "high": high}
-    return {name: value for name, value in row.items() if name != "squares"} | told
+    return {name: value for name, value in row.items() if name not in ("squares", "weights")} | told

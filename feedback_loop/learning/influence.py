@@ -11,6 +11,7 @@ from math import inf, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from feedback_loop.learning.metrics._base import is_settled
+from feedback_loop.learning.metrics._weights import MOST_SAMPLED
 
 if TYPE_CHECKING:
     import ibis
@@ -28,9 +29,6 @@ An equal part itself would be no limit to live with: whoever said one thing woul
 
 MOST_ROWS = 50
 """Rows of a dataset that one person may have."""
-
-MOST_SAMPLED = 20.0
-"""What one feedback may weigh at most for being sampled: whoever names a smaller pass_probability gets no more."""
 
 LIKING = ("explicit_binary", "explicit_rating")
 

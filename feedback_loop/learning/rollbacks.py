@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 
-from feedback_loop.learning.rules import Decision, Rule, Voices, is_sure, without
+from feedback_loop.learning.ratios import without
+from feedback_loop.learning.rules import Decision, Rule, Voices, is_sure
 
 FEWEST_PEOPLE = 20
 """So many people, known before the window, must be behind a rollback that rests on what end users say."""

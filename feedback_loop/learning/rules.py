@@ -1,6 +1,6 @@
 """Rules over rolling metrics, as data: what one says, what is wrong with it, and what it decides on a window."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, NamedTuple
@@ -11,9 +11,9 @@ from msgspec import Meta
 from feedback_ingest.envelopes import Visible
 from feedback_ingest.errors import Fault
 from feedback_ingest.feedback_types._base import Number, Slug
-from feedback_loop.learning.metrics import interval
+from feedback_loop.learning.metrics import interval_of_share
+from feedback_loop.learning.ratios import Ratio
 
-ZERO = Decimal(0)
 MONTH_S = 31 * 86_400
 PAST, PREVIOUS, VERSION = "past", "previous", "version:"
 
@@ -110,31 +110,6 @@ class Known(NamedTuple):
     units: frozenset[str]
 
 
-class Point(NamedTuple):
-    """One bucket of a metric, as the metrics table holds it."""
-
-    bucket_start: datetime
-    numerator: Decimal
-    denominator: Decimal
-
-
-class Ratio(NamedTuple):
-    """A metric over a span of event time."""
-
-    numerator: Decimal = ZERO
-    denominator: Decimal = ZERO
-
-    @property
-    def value(self) -> Decimal | None:
-        """None while there is nothing to divide by."""
-        return self.numerator / self.denominator if self.denominator else None
-
-    @property
-    def samples(self) -> int:
-        """What the value rests on."""
-        return int(self.denominator)
-
-
 class Voices(NamedTuple):
     """Who speaks in a window: people known before it, and what all end users' votes add to the metric.
 
@@ -196,12 +171,6 @@ class Standing(NamedTuple):
     evidence: float = 1.0
 
 
-def ratio(points: Iterable[Point], start: datetime, end: datetime) -> Ratio:
-    """The sums of the buckets that start between `start` and `end`, both included."""
-    inside = [point for point in points if start <= point.bucket_start <= end]
-    return Ratio(sum((point.numerator for point in inside), ZERO), sum((point.denominator for point in inside), ZERO))
-
-
 def decide(rule: Rule, seen: Ratio, moment: datetime, standing: Standing, base: Ratio | None = None) -> Decision:
     """Whether `rule` fires, or recovers, at `moment`, given its window's and its baseline's sums."""
     value, samples = seen.value, seen.samples
@@ -216,11 +185,6 @@ def decide(rule: Rule, seen: Ratio, moment: datetime, standing: Standing, base: 
     verdict, told = _judged(rule, value, limit, moment, standing)
     said = f"{rule.metric} {value:.3f} over {samples} samples in {rule.window_s} s, {told}"
     return Decision(moment, verdict, said, seen, base)
-
-
-def without(seen: Ratio, votes: Ratio) -> Ratio:
-    """What is left of a window without end users' votes."""
-    return Ratio(seen.numerator - votes.numerator, seen.denominator - votes.denominator)
 
 
 def is_beyond(rule: Rule, seen: Ratio, base: Ratio | None) -> bool:
@@ -263,12 +227,12 @@ def is_sure(rule: Rule, seen: Ratio, base: Ratio | None) -> bool:
     """
     if seen.value is None:
         return False
-    low, high = interval(*seen)
+    low, high = interval_of_share(*seen)
     if base is None:
         return high < rule.threshold if rule.is_low else low > rule.threshold
     if base.value is None:
         return False
-    base_low, base_high = interval(*base)
+    base_low, base_high = interval_of_share(*base)
     value, before = float(seen.value), float(base.value)
     if rule.is_low:
         least = (before - value) - ((before - base_low) ** 2 + (high - value) ** 2) ** 0.5

@@ -98,7 +98,8 @@ METRICS_SCHEMA = pa.schema(
         pa.field("bucket_start", TIME),
         pa.field("numerator", AMOUNT),
         pa.field("denominator", AMOUNT),
-        pa.field("squares", SQUARE),  # of what the numerator sums, where its metric is a mean
+        pa.field("squares", SQUARE),  # of what the numerator sums, where the metric's interval needs them
+        pa.field("weights", AMOUNT),  # squares of what each case of the denominator stands for
     ]
 )
 

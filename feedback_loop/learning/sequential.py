@@ -22,28 +22,35 @@ MOST = 1e9
 
 
 class Growth(NamedTuple):
-    """What the bets have grown to after so many samples, one number an alternative; nothing before the first."""
+    """What the bets have grown to after so many samples, one number an alternative; nothing before the first.
 
-    samples: int = 0
+    `heaviest` is the most that one sample weighed so far, and a sample that weighs less is so much less of a bet.
+    """
+
+    samples: float = 0.0
     grown: tuple[float, ...] = (0.0,) * len(WORSE)
+    heaviest: float = 1.0
 
 
-def grow(growth: Growth, threshold: float, good: float, samples: int) -> Growth:
+def grow(growth: Growth, threshold: float, good: float, samples: float, heaviest: float = 1.0) -> Growth:
     """After a batch of `samples`, each between 0 and 1, that sum up to `good`; a sample is good towards 1.
 
     `threshold`, within 0 and 1, is the mean that is still good. The size of a batch may depend on the past, not on what
-    its samples say.
+    its samples say. Both sums may be weighted, by at most `heaviest` each: a bet taken to a power above 1 would be won
+    by luck alone, so no sample is more than one bet.
     """
+    heaviest = max(growth.heaviest, heaviest)
+    good, samples = good / heaviest, samples / heaviest
     if samples <= 0 or not 0 < threshold < 1:
         return growth
-    good = min(max(good, 0.0), float(samples))
+    good = min(max(good, 0.0), samples)
     begins = _begun(growth.samples + samples) - _begun(growth.samples)
     grown = []
     for worse, before in zip(WORSE, growth.grown, strict=True):
         share = threshold * (1 - worse)
         ratio = good * log(share / threshold) + (samples - good) * log((1 - share) / (1 - threshold))
         grown.append(min((before + begins) * exp(min(ratio, 700.0)), MOST))
-    return Growth(growth.samples + samples, tuple(grown))
+    return Growth(growth.samples + samples, tuple(grown), heaviest)
 
 
 def evidence(growth: Growth) -> float:
@@ -51,6 +58,6 @@ def evidence(growth: Growth) -> float:
     return sum(growth.grown) / len(growth.grown) + 1 - _begun(growth.samples)
 
 
-def _begun(samples: int) -> float:
+def _begun(samples: float) -> float:
     """The weight of the bets that have begun after so many samples."""
     return samples / (samples + PATIENCE)

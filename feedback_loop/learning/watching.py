@@ -5,18 +5,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
+from feedback_loop.learning.ratios import Point, Ratio, ratio, without
 from feedback_loop.learning.rules import (
     PAST,
     Decision,
-    Point,
-    Ratio,
     Rule,
     Standing,
     Voices,
     decide,
     is_beyond,
-    ratio,
-    without,
 )
 
 Listen = Callable[[datetime, datetime], Voices]
@@ -29,6 +26,8 @@ class Moved(Protocol):
     newest: datetime
     numerator: Decimal
     denominator: Decimal
+    heaviest: Decimal
+    """The most that one case of it stands for."""
 
 
 class Evidence(NamedTuple):
@@ -65,7 +64,7 @@ def moments(points: Sequence[Point], moved: Mapping[datetime, Moved]) -> list[da
     """
     unmoved = [
         start
-        for start, numerator, denominator in points
+        for start, numerator, denominator, _ in points
         if start not in moved or (numerator, denominator) != (moved[start].numerator, moved[start].denominator)
     ]
     horizon = max(unmoved, default=min(moved))

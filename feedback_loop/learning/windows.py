@@ -15,7 +15,12 @@ from feedback_loop.learning.metrics import WIDE, floored
 if TYPE_CHECKING:
     import ibis
 
-SUMS = {"numerator": "decimal(38, 6)", "denominator": "decimal(38, 6)", "squares": "decimal(38, 12)"}
+SUMS = {
+    "numerator": "decimal(38, 6)",
+    "denominator": "decimal(38, 6)",
+    "squares": "decimal(38, 12)",
+    "weights": "decimal(38, 6)",
+}
 ZERO = Decimal(0)
 
 
@@ -26,6 +31,7 @@ class Bucket(NamedTuple):
     numerator: Decimal
     denominator: Decimal
     squares: Decimal = ZERO
+    weights: Decimal = ZERO
 
 
 class Window(NamedTuple):
@@ -35,7 +41,8 @@ class Window(NamedTuple):
     end: datetime
     numerator: Decimal
     denominator: Decimal
-    squares: Decimal
+    squares: Decimal = ZERO
+    weights: Decimal = ZERO
 
 
 def tumbling(buckets: Iterable[Bucket], window_s: int) -> list[Window]:
@@ -54,7 +61,7 @@ def sliding(buckets: Iterable[Bucket], window_s: int, step_s: int) -> list[Windo
         end = floor(bucket.start, step_s)
         for _ in range(window_s // step_s):
             end += step
-            sums[end] = _plus(sums.get(end, Window(end - width, end, ZERO, ZERO, ZERO)), bucket)
+            sums[end] = _plus(sums.get(end, Window(end - width, end, ZERO, ZERO)), bucket)
     return [sums[end] for end in sorted(sums)]
 
 
@@ -64,7 +71,7 @@ def sessions(buckets: Iterable[Bucket], bucket_s: int, gap_s: int) -> list[Windo
     length, gap = timedelta(seconds=bucket_s), timedelta(seconds=gap_s)
     for bucket in sorted(buckets):
         if not found or bucket.start - found[-1].end >= gap:
-            found.append(Window(bucket.start, bucket.start, ZERO, ZERO, ZERO))
+            found.append(Window(bucket.start, bucket.start, ZERO, ZERO))
         found[-1] = _plus(found[-1], bucket)._replace(end=bucket.start + length)
     return found
 
@@ -80,6 +87,7 @@ def _plus(window: Window, bucket: Bucket) -> Window:
         numerator=window.numerator + bucket.numerator,
         denominator=window.denominator + bucket.denominator,
         squares=WIDE.add(window.squares, bucket.squares),
+        weights=window.weights + bucket.weights,
     )
 
 

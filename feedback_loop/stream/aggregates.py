@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from feedback_ingest.errors import Fault, ValidationFailed
 from feedback_loop.learning.bradley_terry import Record, Strength, ranking
-from feedback_loop.learning.metrics import KINDS, Metric, collect, interval_of, meaning_of
+from feedback_loop.learning.metrics import KINDS, Metric, collect, effective, interval_of, meaning_of
 from feedback_loop.learning.segments import AGAINST, ALL, key_of
 from feedback_loop.learning.windows import Bucket, Window, floor, sessions, sliding, tumbling
 
@@ -34,12 +34,13 @@ NEWEST = f"SELECT max(m.bucket_start) {OF_MODEL}"
 BUCKETS = """
 SELECT m.model_version, m.metric, m.segment,
        date_bin(make_interval(secs => :coarse_s), m.bucket_start, TIMESTAMPTZ 'epoch') AS start,
-       sum(m.numerator), sum(m.denominator), sum(m.squares)
+       sum(m.numerator), sum(m.denominator), sum(m.squares), sum(m.weights)
 {where} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4 LIMIT :most
 """
 KIND = "SELECT metric, kind FROM live_registrations WHERE project_id = :project"
 DUELS = """
-SELECT m.model_version, m.segment, sum(m.numerator), sum(m.denominator) {where} GROUP BY 1, 2 ORDER BY 1, 2 LIMIT :most
+SELECT m.model_version, m.segment, sum(m.numerator), sum(m.denominator), sum(m.weights)
+{where} GROUP BY 1, 2 ORDER BY 1, 2 LIMIT :most
 """
 POSITION = text("SELECT coalesce(max(log_offset), 0) FROM consumer_positions WHERE name = 'rolling_metrics'")
 
@@ -194,15 +195,15 @@ def _windows(
 
 
 def _told(window: Window, metric: Metric | None) -> dict[str, Any]:
-    up, down, squares = window.numerator, window.denominator, window.squares
-    bounds = interval_of(metric.interval, up, down, squares) if metric else None
+    up, down, weights = window.numerator, window.denominator, window.weights
+    bounds = interval_of(metric.interval, up, down, window.squares, weights) if metric else None
     return {
         "start": window.start,
         "end": window.end,
         "value": float(up / down) if down else None,
         "numerator": float(up),
         "denominator": float(down),
-        "samples": int(down),
+        "samples": int(effective(down, weights)),
         "low": bounds[0] if bounds else None,
         "high": bounds[1] if bounds else None,
     }
@@ -221,7 +222,11 @@ def _ranking(session: Session, wanted: Wanted, since: datetime, until: datetime)
     prefix = key_of(AGAINST, "")
     values = {**_values(wanted), "segment": prefix, "since": since, "until": until, "most": RANKED * RANKED}
     rows = session.execute(text(DUELS.format(where=OF_MODEL + OF_METRIC + OF_SEGMENTS + SPAN)), values).all()
-    records = [Record(name, segment.removeprefix(prefix), float(won), float(of)) for name, segment, won, of in rows]
+    records = [
+        Record(name, segment.removeprefix(prefix), float(won * of / weights), float(effective(of, weights)))
+        for name, segment, won, of, weights in rows
+        if of
+    ]
     counts: defaultdict[str, float] = defaultdict(float)
     for each in records:
         counts[each.version] += each.comparisons

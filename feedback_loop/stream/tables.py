@@ -119,6 +119,7 @@ class LiveMetric(SQLModel, table=True):
     numerator: Decimal = Field(sa_column=Column(Numeric(38, 6), nullable=False))
     denominator: Decimal = Field(sa_column=Column(Numeric(38, 6), nullable=False))
     squares: Decimal = Field(sa_column=Column(Numeric(38, 12), nullable=False))
+    weights: Decimal = Field(sa_column=Column(Numeric(38, 6), nullable=False))
 
 
 class LiveSegment(SQLModel, table=True):

@@ -76,6 +76,8 @@ def _feedback(chance: Random, name: str, request: str, said: list[LogRow]) -> Lo
         body["supersedes"] = chance.choice(said).id
     elif chance.random() < 0.2:
         body["metric"] = chance.choice(["tone", "found", "share_of_it", "nobody_knows"])
+    if chance.random() < 0.3:
+        body["pass_probability"] = chance.choice([0.1, 0.3, 0.001, 0.2048, chance.uniform(0.01, 1)])
     body |= {"feedback_type": kind, "feedback_value": value}
     if chance.random() < 0.6:
         body["user_context"] = {"segments": _segments(chance), "locale": chance.choice(["de", "en"])}

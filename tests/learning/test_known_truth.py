@@ -12,8 +12,10 @@ WRONG = 0.04
 
 def counted(metric, rows):
     """Value and interval of the one metric, over everything."""
-    up, down, squares = next(sums for key, sums in Follower(10**9).follow(rows).segments().items() if key[3] == metric)
-    return float(up / down), interval_of(collect()[metric].interval, up, down, squares)
+    up, down, squares, weights = next(
+        sums for key, sums in Follower(10**9).follow(rows).segments().items() if key[3] == metric
+    )
+    return float(up / down), interval_of(collect()[metric].interval, up, down, squares, weights)
 
 
 def world(say):

@@ -36,7 +36,7 @@ OWN = (
 )
 METRICS = {bucket_s: Prepared(lambda f, i, bucket_s=bucket_s: metrics_of(f, i, bucket_s, OWN)) for bucket_s in BUCKETS}
 KEYS = ("project_id", "model_name", "model_version", "metric", "segment", "bucket_start")
-SUMS = ("numerator", "denominator", "squares")
+SUMS = ("numerator", "denominator", "squares", "weights")
 
 
 def _by_key(rows):
@@ -75,7 +75,7 @@ def test_many_small_rewards_sum_exactly():
     live = Follower().follow(rows)
 
     key = (1, "default", "v1", "satisfaction", "", NOON)
-    assert live.segments()[key] == (Decimal("333.333000"), Decimal(1000), 0)
+    assert live.segments()[key] == (Decimal("333.333000"), Decimal(1000), 0, 1000)
     assert _by_key(METRICS[10](live.feedback.values(), live.inferences.values()))[key] == live.segments()[key]
 
 

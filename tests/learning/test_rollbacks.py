@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from feedback_loop.learning.ratios import Ratio
 from feedback_loop.learning.rollbacks import Situation, may_ask, refusal
-from feedback_loop.learning.rules import Decision, Ratio, Rule, Voices
+from feedback_loop.learning.rules import Decision, Rule, Voices
 from tests.learning.worlds import NOON
 
 RULE = Rule(rule_id="mood", metric="accuracy", comparison="below", threshold=0.8, window_s=60, min_samples=30)

@@ -6,17 +6,15 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from feedback_loop.learning.ratios import Point, Ratio, ratio
 from feedback_loop.learning.rules import (
     Known,
-    Point,
-    Ratio,
     Rule,
     Standing,
     Voices,
     decide,
     default_rules,
     is_sure,
-    ratio,
 )
 from feedback_loop.learning.watching import Evidence, look
 from tests.learning.worlds import NOON

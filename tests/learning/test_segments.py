@@ -97,7 +97,7 @@ def test_metrics_beyond_the_bounds_are_the_same_in_both_drivers(monkeypatch):
         if row["metric"] == "accuracy":
             by_segment[row["segment"]] += row["denominator"]
     keys = ("project_id", "model_name", "model_version", "metric", "segment", "bucket_start")
-    sums = ("numerator", "denominator", "squares")
+    sums = ("numerator", "denominator", "squares", "weights")
     assert {tuple(row[k] for k in keys): tuple(row[k] for k in sums) for row in table} == live.segments()
     assert by_segment[""] == 12 == sum(count for name, count in by_segment.items() if name.startswith("tier="))
     assert {name.partition("=")[0] for name in by_segment} == {"", "region", "tier"}

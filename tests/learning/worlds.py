@@ -113,7 +113,7 @@ class Follower:
         self.states: dict[tuple[int, str], dict[str, Any]] = {}
         self._about: dict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
         self._undoing: dict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
-        self.sums: dict[metrics.Place, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
+        self.sums: dict[metrics.Place, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 4)
         self.votes: dict[tuple[int, str, str], Counter[str]] = defaultdict(Counter)
         self.admitted = Admitted()
         self.registered = {(each.project_id, each.metric): each for each in registered}
@@ -172,7 +172,7 @@ class Follower:
 
     def segments(self) -> dict[tuple[Any, ...], tuple[Decimal, ...]]:
         """What the live metrics are, by key; a sum that fell to 0/0 is absent."""
-        found: dict[tuple[Any, ...], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
+        found: dict[tuple[Any, ...], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 4)
         for place, sums in self.sums.items():
             for segment in metrics.segments_of(place, self.admitted):
                 model = (place.project_id, place.model_name, place.model_version)

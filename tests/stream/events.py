@@ -71,7 +71,7 @@ def wipe(database: Database) -> None:
 WITHOUT_ORDER = {
     "live_feedback": "project_id, feedback_id, inference_request_id, state, model_name, label, correct, is_undone",
     "live_metrics": (
-        "project_id, model_name, model_version, metric, segment, bucket_start, numerator, denominator, squares"
+        "project_id, model_name, model_version, metric, segment, bucket_start, numerator, denominator, squares, weights"
     ),
     "live_votes": "project_id, inference_request_id, question, answer, votes",
     "training_examples": "project_id, feedback_id, model_name, label, reward, weight, example",

@@ -24,7 +24,7 @@ PROJECTS = count(1000)
 CONTENT = {
     "live_feedback": "project_id, feedback_id, state, model_name, model_version, label, reward, correct, is_undone",
     "live_metrics": (
-        "project_id, model_name, model_version, metric, segment, bucket_start, numerator, denominator, squares"
+        "project_id, model_name, model_version, metric, segment, bucket_start, numerator, denominator, squares, weights"
     ),
     "live_votes": "project_id, inference_request_id, question, answer, votes",
     "live_segments": "project_id, name, value",

@@ -19,13 +19,15 @@ from feedback_loop.learning.metrics._contributions import (
     segments_of,
     vote_contributions,
 )
-from feedback_loop.learning.metrics._interval import Z_95, Interval, interval, interval_of
+from feedback_loop.learning.metrics._interval import Z_95, Interval, effective, interval, interval_of, interval_of_share
 from feedback_loop.learning.metrics._registered import KINDS, Registered, registered_metrics
 from feedback_loop.learning.metrics._table import floored, metrics_table
 from feedback_loop.learning.metrics._votes import VOTING, Vote, contested, vote_of
+from feedback_loop.learning.metrics._weights import MOST_SAMPLED
 
 __all__ = [
     "KINDS",
+    "MOST_SAMPLED",
     "VOTING",
     "WIDE",
     "Z_95",
@@ -43,10 +45,12 @@ __all__ = [
     "collect",
     "contested",
     "contributions",
+    "effective",
     "floored",
     "inference_contributions",
     "interval",
     "interval_of",
+    "interval_of_share",
     "meaning_of",
     "metrics_table",
     "registered_metrics",

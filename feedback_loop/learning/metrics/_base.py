@@ -30,8 +30,6 @@ class Amounts(NamedTuple):
 
     numerator: Decimal
     denominator: Decimal
-    squares: Decimal = ZERO
-    """The square of what it adds to the numerator, where the spread of the numbers is what the interval needs."""
     model_version: str | None = None
     """Whom it counts for, where that is not the version that was asked."""
     against: str | None = None
@@ -44,7 +42,6 @@ class AmountColumns(NamedTuple):
     counts: "BooleanValue | None"  # None: every row
     numerator: "NumericValue | int"
     denominator: "NumericValue | int"
-    squares: "NumericValue | int" = 0
     model_version: "StringValue | None" = None
     against: "StringValue | None" = None
 
@@ -63,12 +60,17 @@ class Place(NamedTuple):
 
 
 class Contribution(NamedTuple):
-    """What one row adds to one metric of one model in one bucket of event time; to undo a row, subtract it."""
+    """What one row adds to one metric of one model in one bucket of event time; to undo a row, subtract it.
+
+    Both amounts are weighted by what the row stands for. `squares` is the square of what it adds to the numerator,
+    where the interval needs that (any but Wilson's); `weights` the square of its weight, for each case it adds.
+    """
 
     place: Place
     numerator: Decimal
     denominator: Decimal
     squares: Decimal
+    weights: Decimal
 
 
 class Metric(ABC):

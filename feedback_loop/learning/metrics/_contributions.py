@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
-from feedback_loop.learning.metrics._base import ONE, ZERO, Contribution, Metric, Place, collect, is_settled
+from feedback_loop.learning.metrics._base import ONE, WIDE, ZERO, Contribution, Metric, Place, collect, is_settled
 from feedback_loop.learning.metrics._registered import KINDS, Registered
 from feedback_loop.learning.metrics._votes import contested
+from feedback_loop.learning.metrics._weights import weight_of, weighted
 from feedback_loop.learning.metrics.disagreement import Disagreement
 from feedback_loop.learning.segments import AGAINST, ALL, Admitted, key_of
 
@@ -42,14 +44,24 @@ def contributions(
     start = bucket_start(state["occurred_at"], bucket_s)
     model, version = state["model_name"], state["model_version"]
     told, asked = state["segments"], inference["segments"]
+    weight = weight_of(state["pass_probability"])
     added = []
     for metric, name, splits_by_feedback in readers:
-        for up, down, squares, whose, against in metric.amounts(state, inference):
+        for up, down, whose, against in metric.amounts(state, inference):
             own_segments = told if splits_by_feedback and against is None else None
             asked_segments = asked if against is None else None
             place = Place(project, name, model, whose or version, start, own_segments, asked_segments, against)
-            added.append(Contribution(place, up, down, squares))
+            added.append(_weighed(metric, place, up, down, weight))
     return added
+
+
+def _weighed(metric: Metric, place: Place, up: Decimal, down: Decimal, weight: Decimal) -> Contribution:
+    weights = down
+    if weight != ONE:
+        up, down = weighted(up, weight), weighted(down, weight)
+        weights = weighted(down, weight)
+    squares = ZERO if metric.interval == "wilson" or not up else WIDE.multiply(up, up)
+    return Contribution(place, up, down, squares, weights)
 
 
 def inference_contributions(
@@ -68,7 +80,7 @@ def inference_contributions(
 def _of_inference(
     project: int, model: str, version: str, segments: str | None, start: datetime, metric: str
 ) -> Contribution:
-    return Contribution(Place(project, metric, model, version, start, None, segments, None), ZERO, ONE, ZERO)
+    return Contribution(Place(project, metric, model, version, start, None, segments, None), ZERO, ONE, ZERO, ONE)
 
 
 def vote_contributions(
@@ -79,7 +91,7 @@ def vote_contributions(
     model, version = inference["model_name"], inference["model_version"]
     place = Place(inference["project_id"], Disagreement.name, model, version, start, None, inference["segments"], None)
     return [
-        (Contribution(place, amounts.numerator, amounts.denominator, amounts.squares), times)
+        (Contribution(place, amounts.numerator, amounts.denominator, ZERO, amounts.denominator), times)
         for times, counts in ((-1, before), (1, after))
         if (amounts := contested(counts)) is not None
     ]

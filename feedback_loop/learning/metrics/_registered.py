@@ -52,7 +52,7 @@ class Mean(Metric):
     feedback_types: ClassVar[frozenset[str] | None] = None
 
     def amounts(self, state: Mapping[str, Any], inference: Mapping[str, Any]) -> Sequence[Amounts]:
-        """The number over 1, and its square."""
+        """The number over 1."""
         return mean_amounts(state.get("number"))
 
     def columns(self, told: "ibis.Table") -> Sequence[AmountColumns]:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from feedback_loop.learning.metrics._base import AmountColumns, collect
+from feedback_loop.learning.metrics._base import AmountColumns, Metric, collect
 from feedback_loop.learning.metrics._registered import KINDS, Registered
 from feedback_loop.learning.metrics._split import spread
 from feedback_loop.learning.metrics._votes import VOTING, contested_answers
+from feedback_loop.learning.metrics._weights import NARROW, SUM, weight_column, weighted_column
 from feedback_loop.learning.metrics.disagreement import Disagreement
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 # A union wants equal types, nullability included.
 _OF_ROW = {"project_id": "int32", "model_name": "string", "bucket_start": "timestamp('UTC', 6)"}
-_SUMS = {"numerator": "decimal(38, 6)", "denominator": "decimal(38, 6)", "squares": "decimal(38, 12)"}
+_SUMS = {"numerator": SUM, "denominator": SUM, "squares": "decimal(38, 12)", "weights": SUM}
 _ADDED = {"metric": "string", "model_version": "string", "own": "string", "asked": "string", "against": "string"}
 _PLACE = (*_OF_ROW, *_ADDED)
 _KEY = ("project_id", "model_name", "model_version", "metric", "segment", "bucket_start")
@@ -44,7 +45,12 @@ def metrics_table(
     parts = [
         _placed(told, _of_feedback(told, bool(registered)), bucket_s, by),
         _placed(inferences, _of_inferences(inferences, registered), bucket_s, by),
-        _placed(judged, [_struct(Disagreement.name, AmountColumns(None, judged.differing, 1), judged)], bucket_s, by),
+        _placed(
+            judged,
+            [_struct(Disagreement.name, Disagreement, AmountColumns(None, judged.differing, 1), judged)],
+            bucket_s,
+            by,
+        ),
     ]
     places = _summed(ibis.union(*parts), (*by, *_PLACE))
     return _summed(spread(places, admitted), (*by, *_KEY))
@@ -63,6 +69,7 @@ def _told(counted: "ibis.Table", inferences: "ibis.Table", registered: Sequence[
     )
     same = [counted.project_id == known.i_project, counted.inference_request_id == known.i_request]
     told = counted.inner_join(known, same)
+    told = told.mutate(weight=weight_column(told))
     kinds = [((told.project_id == each.project_id) & (told.metric == each.metric), each.kind) for each in registered]
     told = told.mutate(kind=ibis.cases(*kinds, else_=None) if kinds else ibis.null("string"))
     for metric in collect().values():
@@ -77,21 +84,22 @@ def _of_feedback(told: "ibis.Table", has_own: bool) -> Iterable["StructValue"]:
         if metric.feedback_types is not None:
             reads = told.feedback_type.isin(sorted(metric.feedback_types)) & told.kind.isnull()
         for columns in metric.columns(told):
-            yield _struct(metric.name, _where(reads, columns), told, metric.per_inference)
+            yield _struct(metric.name, metric, _where(reads, columns), told)
     for kind in KINDS.values() if has_own else ():
         for columns in kind.columns(told):
             named = (told.kind == kind.name).fill_null(False)
-            yield _struct(told.metric, _where(named, columns), told, kind.per_inference)
+            yield _struct(told.metric, kind, _where(named, columns), told)
 
 
 def _of_inferences(inferences: "ibis.Table", registered: Sequence[Registered]) -> Iterable["StructValue"]:
     """1 to the denominator of every metric per answer given; of a project's own since it was registered."""
-    for name in (name for name, metric in collect().items() if metric.per_inference):
-        yield _struct(name, AmountColumns(None, 0, 1), inferences)
+    for name, metric in collect().items():
+        if metric.per_inference:
+            yield _struct(name, metric, AmountColumns(None, 0, 1), inferences)
     for own in registered:
         if KINDS[own.kind].per_inference:
             is_case = (inferences.project_id == own.project_id) & (inferences.log_offset > own.log_offset)
-            yield _struct(own.metric, AmountColumns(is_case, 0, 1), inferences)
+            yield _struct(own.metric, KINDS[own.kind], AmountColumns(is_case, 0, 1), inferences)
 
 
 def _where(reads: "BooleanValue | None", columns: AmountColumns) -> AmountColumns:
@@ -108,12 +116,15 @@ def _judged(inferences: "ibis.Table", votes: "ibis.Table") -> "ibis.Table":
 
 
 def _struct(
-    name: "StringValue | str", amounts: AmountColumns, table: "ibis.Table", by_inference: bool = True
+    name: "StringValue | str", metric: "Metric | type[Metric]", amounts: AmountColumns, table: "ibis.Table"
 ) -> "StructValue":
     """What a row of `table` adds to a metric, and in which segments; null where it does not count."""
     import ibis
 
     missing = ibis.null("string")
+    weight = table.weight if "weight" in table.columns else ibis.literal(1)
+    up, down = (weighted_column(_value(amount), weight) for amount in (amounts.numerator, amounts.denominator))
+    by_inference = metric.per_inference or "weight" not in table.columns
     is_whole = amounts.against is not None
     asked = table.asked if "asked" in table.columns else table.segments
     fields = {
@@ -122,9 +133,10 @@ def _struct(
         "own": missing if is_whole or by_inference else table.segments,
         "asked": missing if is_whole else asked,
         "against": amounts.against if is_whole else missing,
-        "numerator": amounts.numerator,
-        "denominator": amounts.denominator,
-        "squares": amounts.squares,
+        "numerator": up,
+        "denominator": down,
+        "squares": 0 if metric.interval == "wilson" else up.cast(NARROW) * up.cast(NARROW),
+        "weights": weighted_column(down, weight),
     }
     types = {**_ADDED, **_SUMS}
     added = ibis.struct({field: _value(value).cast(types[field]) for field, value in fields.items()})

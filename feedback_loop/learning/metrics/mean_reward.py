@@ -22,7 +22,7 @@ class MeanReward(Metric):
     feedback_types: ClassVar[frozenset[str] | None] = frozenset({"reward"})
 
     def amounts(self, state: Mapping[str, Any], inference: Mapping[str, Any]) -> Sequence[Amounts]:
-        """The reward over 1, and its square."""
+        """The reward over 1."""
         return mean_amounts(state["reward"])
 
     def columns(self, told: "ibis.Table") -> Sequence[AmountColumns]:

@@ -62,6 +62,9 @@ class Movement:
     numerator: Decimal = Decimal(0)
     denominator: Decimal = Decimal(0)
     squares: Decimal = Decimal(0)
+    weights: Decimal = Decimal(0)
+    heaviest: Decimal = Decimal(1)
+    """The most that one case of it stands for."""
 
 
 @dataclass(slots=True)

@@ -19,12 +19,12 @@ LONGEST = 64
 
 ADD = """
 INSERT INTO live_metrics AS m (
-    project_id, model_name, model_version, metric, segment, bucket_start, numerator, denominator, squares)
+    project_id, model_name, model_version, metric, segment, bucket_start, numerator, denominator, squares, weights)
 SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
-                     %s::numeric[], %s::numeric[], %s::numeric[])
+                     %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[])
 ON CONFLICT (project_id, model_name, model_version, metric, segment, bucket_start)
 DO UPDATE SET numerator = m.numerator + excluded.numerator, denominator = m.denominator + excluded.denominator,
-              squares = m.squares + excluded.squares
+              squares = m.squares + excluded.squares, weights = m.weights + excluded.weights
 """
 # Only a bucket that something was taken out of can have become empty; an empty one is no bucket.
 SWEEP = """
@@ -94,7 +94,10 @@ def admit(cursor: Cursor[Any], events: Iterable[Event], places: Iterable[Place])
 
 def add(cursor: Cursor[Any], moved: Mapping[Bucket, Movement], emptied: Collection[Bucket]) -> None:
     """Adds what moved, always in one order of keys; of `emptied`, those that hold nothing any more are gone."""
-    rows = [(*key, by.numerator, by.denominator, by.squares) for key, by in sorted(moved.items(), key=lambda m: m[0])]
+    rows = [
+        (*key, by.numerator, by.denominator, by.squares, by.weights)
+        for key, by in sorted(moved.items(), key=lambda m: m[0])
+    ]
     if rows:
         cursor.execute(ADD, [list(column) for column in zip(*rows, strict=True)])
     if emptied:

@@ -12,7 +12,8 @@ from sqlmodel import SQLModel
 from feedback_ingest.log import Fact
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.metrics import bucket_start
-from feedback_loop.learning.rules import PREVIOUS, VERSION, Decision, Point, Rule, Standing
+from feedback_loop.learning.ratios import Point
+from feedback_loop.learning.rules import PREVIOUS, VERSION, Decision, Rule, Standing
 from feedback_loop.learning.sequential import Growth
 from feedback_loop.learning.sequential import evidence as strength
 from feedback_loop.learning.watching import Evidence, look, reach_s
@@ -115,7 +116,7 @@ class Alerts(Consumer):
         decisions = list(look(rule, evidence, moved, standing))
         if rule.alpha:
             has_turned = any(found.fires or found.recovers for found in decisions)
-            keep(cursor, standard, series, Growth() if has_turned else growth)
+            keep(cursor, standard, series, Growth(heaviest=growth.heaviest) if has_turned else growth)
         return Looked(standard, series, decisions, stood)
 
     @staticmethod

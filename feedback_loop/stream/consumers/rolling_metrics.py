@@ -136,7 +136,9 @@ def _add(moved: Moved, one: Contribution, moment: datetime, times: int) -> Place
     movement = moved.get(place)
     if movement is None:
         movement = moved[place] = Movement(moment)
-    _move(movement, moment, times, one.numerator, one.denominator, one.squares)
+    if one.weights != one.denominator:
+        movement.heaviest = max(movement.heaviest, one.weights / one.denominator)
+    _move(movement, moment, times, one)
     return place
 
 
@@ -153,16 +155,18 @@ def _spread(
             movement = buckets.get(bucket)
             if movement is None:
                 movement = buckets[bucket] = Movement(by.newest)
-            _move(movement, by.newest, 1, by.numerator, by.denominator, by.squares)
+            movement.heaviest = max(movement.heaviest, by.heaviest)
+            _move(movement, by.newest, 1, by)
             if place in lowered:
                 emptied.add(bucket)
     return buckets, emptied
 
 
-def _move(movement: Movement, moment: datetime, times: int, up: Any, down: Any, squares: Any) -> None:
+def _move(movement: Movement, moment: datetime, times: int, by: Contribution | Movement) -> None:
     if moment > movement.newest:
         movement.newest = moment
-    movement.numerator += times * up
-    movement.denominator += times * down
-    if squares:
-        movement.squares = WIDE.fma(squares, times, movement.squares)
+    movement.numerator += times * by.numerator
+    movement.denominator += times * by.denominator
+    movement.weights += times * by.weights
+    if by.squares:
+        movement.squares = WIDE.fma(by.squares, times, movement.squares)

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from psycopg import Cursor
 
-from feedback_loop.learning.rules import Point
+from feedback_loop.learning.ratios import Point
 
 POINTS = """
-SELECT bucket_start, numerator, denominator FROM live_metrics
+SELECT bucket_start, numerator, denominator, weights FROM live_metrics
 WHERE project_id = %s AND model_name = %s AND model_version = %s AND metric = %s AND segment = %s AND bucket_start >= %s
 """
 NEWEST = """

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Float, Integer
+from sqlalchemy import Column, Float, Integer, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -58,5 +58,6 @@ class RuleEvidence(SQLModel, table=True):
     model_version: str = Field(sa_column=words(primary_key=True))
     segment: str = Field(sa_column=words(primary_key=True))
     rule_version: int = Field(sa_column=Column(Integer, nullable=False))
-    samples: int = Field(sa_column=whole())
+    samples: float = Field(sa_column=Column(Float, nullable=False))
     grown: list[float] = Field(sa_column=Column(JSONB, nullable=False))
+    heaviest: float = Field(default=1.0, sa_column=Column(Float, nullable=False, server_default=text("1")))

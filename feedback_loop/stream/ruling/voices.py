@@ -5,8 +5,9 @@ from typing import Any
 
 from psycopg import Cursor
 
-from feedback_loop.learning.metrics import collect
-from feedback_loop.learning.rules import Ratio, Voices
+from feedback_loop.learning.metrics import MOST_SAMPLED, collect
+from feedback_loop.learning.ratios import Ratio
+from feedback_loop.learning.rules import Voices
 from feedback_loop.stream.ruling.metric_points import Series
 
 SAID = """
@@ -30,7 +31,11 @@ SELECT count(*) FROM (SELECT DISTINCT f.user_ref {VOTES} AND f.user_ref IS NOT N
 WHERE EXISTS (SELECT FROM live_feedback e
               WHERE e.project_id = %(project)s AND e.user_ref = u.user_ref AND e.received_at < %(start)s)
 """
-SUMS = f"SELECT coalesce(sum(f.correct::int), 0)::numeric, count(f.correct)::numeric {VOTES}"
+WEIGHT = f"(least(1 / (f.row ->> 'pass_probability')::float, {MOST_SAMPLED}))::numeric(9, 6)"
+SUMS = f"""
+SELECT coalesce(sum(w.correct::int * w.weight), 0), coalesce(sum(w.weight), 0), coalesce(sum(w.weight * w.weight), 0)
+FROM (SELECT f.correct, {WEIGHT} AS weight {VOTES} AND f.correct IS NOT NULL) w
+"""
 WITNESSED = frozenset({"accuracy"})
 """Metrics that end users and the ground truth feed alike; in the others every sample is somebody's vote."""
 
