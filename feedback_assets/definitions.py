@@ -6,14 +6,16 @@ It must import fast and with no database up, so whatever is heavy is imported wh
 import dagster as dg
 
 from feedback_assets.assets import evidence, ingest, learning, meaning, models
+from feedback_assets.assets import replay as replay_assets
 from feedback_assets.checks import freshness, live, rules
 from feedback_assets.io_manager import ParquetIOManager
-from feedback_assets.jobs import refresh, retrain
+from feedback_assets.jobs import refresh, replay, retrain
 from feedback_assets.resources import LogResource
 from feedback_assets.sensors.drift import drift
 from feedback_assets.sensors.moved_champions import moved_champions
 from feedback_assets.sensors.new_events import new_events
 from feedback_assets.sensors.outside_reviews import outside_reviews
+from feedback_assets.sensors.replayed import replayed
 from feedback_assets.sensors.run_failure import run_failure
 
 ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
@@ -28,6 +30,9 @@ ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
     learning.labeled_set,
     learning.drift_report,
     learning.training_dataset,
+    replay_assets.replay_buffer,
+    replay_assets.replayed_policy,
+    replay_assets.rehearsal_report,
     models.candidate_model,
     models.model_evaluation,
     models.champion_model,
@@ -38,8 +43,15 @@ CHECKS = [rules.rules_over_feedback, freshness.export_is_fresh, freshness.log_is
 defs = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
-    jobs=[refresh, retrain],
-    sensors=[new_events, drift, moved_champions, outside_reviews, run_failure],
+    jobs=[refresh, retrain, replay],
+    sensors=[
+        new_events,
+        drift,
+        moved_champions,
+        outside_reviews,
+        replayed,
+        run_failure,
+    ],
     resources={"io_manager": ParquetIOManager(), "log": LogResource()},
     executor=dg.in_process_executor,
 )

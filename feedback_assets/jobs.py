@@ -1,4 +1,4 @@
-"""The two jobs: `refresh` brings all tables up to an offset, `retrain` makes a candidate and lets the gate decide."""
+"""The jobs: `refresh` brings tables up to an offset, `retrain` makes a candidate for the gate, `replay` remembers."""
 
 import dagster as dg
 
@@ -25,4 +25,11 @@ retrain = dg.define_asset_job(
     selection=["training_dataset", "candidate_model", "model_evaluation", "champion_model"],
     executor_def=dg.in_process_executor,
     description="A training dataset, a candidate, its evaluation beside the champion, and the gate.",
+)
+
+replay = dg.define_asset_job(
+    "replay",
+    selection=["replay_buffer", "replayed_policy", "rehearsal_report"],
+    executor_def=dg.in_process_executor,
+    description="A snapshot of what happened, to learn from again, and two learners that do.",
 )

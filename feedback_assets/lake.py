@@ -51,6 +51,7 @@ def engine() -> Any:
 def held(table: "ibis.Table", name: str) -> "ibis.Table":
     """The rows of `table`, worked out now and held by DuckDB for whoever reads them twice; one such table a name."""
     connection = engine()
+    connection._run_pre_execute_hooks(table)  # tables in memory are made known to DuckDB
     connection.con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {connection.compile(table)}')
     return connection.table(name)
 
@@ -165,10 +166,10 @@ def _batches(rows: Rows) -> "pa.RecordBatchReader":
         return rows
     if isinstance(rows, pa.Table):
         return rows.to_reader(BATCH_ROWS)
-    return _executed(rows)
+    return executed(rows)
 
 
-def _executed(table: "ibis.Table") -> "pa.RecordBatchReader":
+def executed(table: "ibis.Table") -> "pa.RecordBatchReader":
     """The rows as they are worked out; ibis 12 asks DuckDB 2 for a method that is gone, so DuckDB is asked itself."""
     connection = engine()
     connection._run_pre_execute_hooks(table)

@@ -8,7 +8,7 @@ from sqlmodel import Session
 from feedback_assets import facts
 from feedback_ingest import log
 from feedback_loop.learning.routed import reaches, with_holds
-from feedback_loop.learning.routes import VERDICT_TYPE
+from feedback_loop.learning.routes import VERDICT_TYPE, Sink
 from feedback_loop.stream.routing.book import DEFINED, RELEASED, REMOVED, book_of_facts
 from feedback_loop.stream.routing.holds import RECEIVED
 
@@ -21,8 +21,11 @@ NEWEST_OF = 1_000
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def routed(feedback: "ibis.Table", session: Session, upto_offset: int) -> "ibis.Table":
-    """The rows of `feedback` (ATTRIBUTED_SCHEMA and more) that may be learnt from, as the log says up to the offset."""
+def routed(feedback: "ibis.Table", session: Session, upto_offset: int, sink: Sink = "lake") -> "ibis.Table":
+    """The rows of `feedback` (ATTRIBUTED_SCHEMA and more) that may be learnt from, as the log says up to the offset.
+
+    A project that routes nothing to `sink` has there what reaches its lake.
+    """
     import ibis
     import pyarrow as pa
 
@@ -39,7 +42,11 @@ def routed(feedback: "ibis.Table", session: Session, upto_offset: int) -> "ibis.
     columns = pa.schema([("project_id", pa.int32()), ("feedback_id", pa.string())])
     freed = ibis.memtable(pa.Table.from_pylist(released, columns))
     found = with_holds(feedback, book, verdicts, freed, newest_receipt(session, upto_offset))
-    return found.filter(~found.is_held, reaches(found, book, "lake")).drop("is_held")
+    own = {project for project, placed in book.items() if any(sink in each.route.sinks for each in placed)}
+    others = {project: placed for project, placed in book.items() if project not in own}
+    wanted = reaches(found, {project: book[project] for project in own}, sink)
+    wanted = ibis.ifelse(found.project_id.isin(list(own)), wanted, reaches(found, others, "lake"))
+    return found.filter(~found.is_held, wanted).drop("is_held")
 
 
 def newest_receipt(session: Session, upto_offset: int) -> datetime:

@@ -114,6 +114,10 @@ class Settings(BaseSettings):
     drift_inferences: int = Field(400, gt=0, description="Inferences in a window that moved inputs are looked for in.")
     gate_latency_ms: float = Field(1_000, gt=0, description="A model that answers more slowly (p95) is not promoted.")
     golden_share: float = Field(0.2, gt=0, lt=1, description="Share of labelled inferences held out, never trained on.")
+    replay_rows: int = Field(100_000, gt=0, description="Newest transitions of a model that the replay buffer keeps.")
+    rehearsal_rows: int = Field(
+        10_000, gt=0, description="Transitions of all times that it keeps beside them, as many of each label."
+    )
     training_rows: int = Field(5_000, gt=0, description="Newest labelled rows a training dataset holds.")
     dataset_most_psi: float = Field(
         1.0,

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from feedback_ingest.feedback_types import FeedbackValue, collect
+from feedback_ingest.feedback_types import FeedbackValue, Preference, collect
 from feedback_ingest.log import LogRow
 from feedback_ingest.names import parse_time
 from feedback_loop.learning.errors import UnreadableRow
@@ -27,7 +27,6 @@ def feedback_row(row: LogRow) -> dict[str, Any] | None:
     body = row.body
     kind, given = _newest(body)
     value = _value(kind, given)
-    preference = value.preference()
     context = body.get("user_context", {})
     label, reward, number = value.label(), value.reward(), value.number()
     return {
@@ -42,6 +41,8 @@ def feedback_row(row: LogRow) -> dict[str, Any] | None:
         "source_kind": body.get("source", {}).get("kind", "end_user"),
         "user_ref": context.get("user_id"),
         "session_id": context.get("session_id"),
+        "episode_id": body.get("episode_id"),
+        "step": body.get("step"),
         "segments": _segments(context),
         "tags": json_text(body["tags"]) if body.get("tags") else None,
         "occurred_at": min(row.occurred_at, row.received_at),
@@ -50,9 +51,7 @@ def feedback_row(row: LogRow) -> dict[str, Any] | None:
         "text": value.text(),
         "reward": None if reward is None else round(reward, 6),
         "number": None if number is None else round(number, 6),
-        "preferred": preference.preferred if preference else None,
-        "rejected": preference.rejected if preference else None,
-        "tie": preference.tie if preference else None,
+        **_compared(value.preference()),
         "target_feedback_id": value.target() or _lower(body.get("supersedes")),
         "is_retraction": body["feedback_type"] == "retraction",
         "clock_skew": _is_ahead(row),
@@ -89,6 +88,7 @@ def inference_row(row: LogRow) -> dict[str, Any] | None:
         "output_versions": [output.get("model_version", body["model_version"]) for output in outputs],
         "probabilities": probabilities,
         "confidence": _confidence(probabilities, chosen.get("score"), body.get("confidence")),
+        "propensity": _number(chosen.get("propensity")),
         "segments": json_text(segments) if segments else None,
         "inputs": inputs,
         "inputs_ref": inputs_ref,
@@ -123,6 +123,10 @@ def _value(kind: type[FeedbackValue], given: dict[str, Any]) -> FeedbackValue:
     except msgspec.ValidationError as error:
         name = kind.feedback_type
         raise UnreadableRow(f"a {name} is not shaped as this version of its type says") from error
+
+
+def _compared(preference: Preference | None) -> dict[str, Any]:
+    return {name: getattr(preference, name, None) for name in ("preferred", "rejected", "tie")}
 
 
 def _segments(context: Mapping[str, Any]) -> str | None:
@@ -171,8 +175,11 @@ def _probabilities(given: Any) -> list[float] | None:
 def _confidence(probabilities: list[float] | None, score: float | None, stated: float | None) -> float | None:
     if probabilities is not None:
         return max(probabilities)
-    number = stated if score is None else score
-    return None if number is None else float(number)
+    return _number(stated if score is None else score)
+
+
+def _number(given: float | None) -> float | None:
+    return None if given is None else float(given)
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,8 @@ FEEDBACK_SCHEMA = pa.schema(
         pa.field("source_kind", pa.string(), nullable=False),
         pa.field("user_ref", pa.string()),  # pseudonym
         pa.field("session_id", pa.string()),
+        pa.field("episode_id", pa.string()),
+        pa.field("step", pa.int64()),
         pa.field("segments", pa.string()),  # JSON text
         pa.field("tags", pa.string()),  # JSON text
         pa.field("occurred_at", TIME, nullable=False),  # never after received_at
@@ -59,6 +61,7 @@ INFERENCE_SCHEMA = pa.schema(
         pa.field("output_versions", pa.list_(pa.string())),  # of each output, the inference's own where it has none
         pa.field("probabilities", pa.list_(pa.float64())),  # of the chosen output
         pa.field("confidence", pa.float64()),
+        pa.field("propensity", pa.float64()),  # how likely the policy was to choose that output
         pa.field("segments", pa.string()),  # JSON text
         pa.field("inputs", pa.string()),  # JSON text; of the embedding where there are no inputs
         pa.field("inputs_ref", pa.string()),  # where they stand instead

@@ -41,8 +41,9 @@ def make_key(database: Database) -> Callable[..., str]:
 class Client:
     """A synchronous client of the app, which runs with its lifespan in a loop of its own."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, data_dir: Path = Path()) -> None:
         self._app = app
+        self.data_dir = data_dir
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -107,7 +108,7 @@ def client(database: Database, grpc_port: int, tmp_path_factory: pytest.TempPath
 
     folder = tmp_path_factory.mktemp("api")
     settings = Settings(data_dir=folder, database_url=database.url, pepper=PEPPER, grpc_port=grpc_port)
-    client = Client(thin(create_whole_app(settings)))
+    client = Client(thin(create_whole_app(settings)), folder)
     client.open()
     yield client
     client.close()

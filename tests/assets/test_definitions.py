@@ -28,6 +28,9 @@ WHOLE = {
     "candidate_model",
     "model_evaluation",
     "champion_model",
+    "replay_buffer",
+    "replayed_policy",
+    "rehearsal_report",
 }
 TIMED = """
 import time, dagster
@@ -89,20 +92,27 @@ def test_the_sensors_work_without_being_switched_on() -> None:
     """All run by default, every five seconds or a little less."""
     sensors = {sensor.name: sensor for sensor in defs.sensors or []}
 
-    assert set(sensors) == {"new_events", "drift", "moved_champions", "outside_reviews", "run_failure"}
+    assert set(sensors) == {
+        "new_events",
+        "drift",
+        "moved_champions",
+        "outside_reviews",
+        "replayed",
+        "run_failure",
+    }
     assert all(each.default_status == dg.DefaultSensorStatus.RUNNING for each in sensors.values())
     assert all(each.minimum_interval_seconds == 4 for each in sensors.values())
 
 
 def test_the_jobs_are_whole(graph: AssetGraph) -> None:
-    """`refresh` and `retrain` share no asset, and together make all that is not outside."""
-    refresh, retrain = (
+    """They share no asset, and together make all that is not outside."""
+    made = [
         {key.to_user_string() for key in defs.resolve_job_def(name).asset_layer.executable_asset_keys}
-        for name in ("refresh", "retrain")
-    )
+        for name in ("refresh", "retrain", "replay")
+    ]
 
-    assert not refresh & retrain
-    assert refresh | retrain == BY_DAY | WHOLE
+    assert sum(map(len, made)) == len(set().union(*made))
+    assert set().union(*made) == BY_DAY | WHOLE
 
 
 def test_importing_the_definitions_is_fast() -> None:

@@ -4,6 +4,7 @@ from feedback_client._aclient import AsyncFeedbackClient
 from feedback_client._client import FeedbackClient
 from feedback_client._identity import new_id
 from feedback_client._options import Settings
+from feedback_client._records import Example, LogEvent, Transition
 from feedback_client._reporting import Stats
 from feedback_client._version import __version__
 from feedback_client._vocabulary import Vocabulary, build
@@ -24,7 +25,7 @@ from feedback_client.errors import (
     RequestFailed,
     SpoolFailed,
 )
-from feedback_client.reading import Example, FeedbackReader, LogEvent, TrainingQueue
+from feedback_client.reading import FeedbackReader, TrainingQueue
 from feedback_client.shapes import (
     Consent,
     Envelope,
@@ -71,6 +72,7 @@ __all__ = [
     "Stats",
     "Target",
     "TrainingQueue",
+    "Transition",
     "UserContext",
     "Vocabulary",
     "__version__",

@@ -5,7 +5,6 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,47 +12,12 @@ import httpx
 
 from feedback_client._asking import Asker
 from feedback_client._options import options
+from feedback_client._records import Example, LogEvent, Transition, example_of, transition_of
 from feedback_client.errors import RequestFailed
 
 WAIT_S = 20.0
 LEAVING_S = 5.0
 PAGE = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class LogEvent:
-    """A fact as it stands in the log: `body` is the event as it was sent; times are RFC 3339 text."""
-
-    offset: int
-    kind: str
-    id: str
-    received_at: str
-    occurred_at: str
-    body: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Something to learn from: what went in, what was answered, and what it should have been or was worth.
-
-    `label` and `reward` are what the feedback said, where it did; `weight` is the inverse of the share of events that
-    the client sampled; `details` holds the answer, preferences, and what enrichment added. `attempt` counts how often
-    it was handed out, `offset` and `ready_offset` are its places in the log and in the queue.
-    """
-
-    feedback_id: str
-    inputs: Any
-    label: str | int | bool | list[Any] | None
-    reward: float | None
-    weight: float
-    details: dict[str, Any]
-    model_name: str
-    model_version: str
-    inference_request_id: str
-    occurred_at: str
-    offset: int
-    ready_offset: int
-    attempt: int
 
 
 class FeedbackReader:
@@ -110,6 +74,28 @@ class FeedbackReader:
             if page["next_offset"] > page["head"] and not follow:
                 return
             place = f"offset:{page['next_offset']}"
+
+    def replayed(
+        self,
+        model_name: str,
+        *,
+        buffer: str = "uniform",
+        count: int = 256,
+        seed: int = 0,
+        steps: int = 1,
+        gamma: float = 0.99,
+        **options: float,
+    ) -> Iterator[list[Transition]]:
+        """Batches of what happened, to learn from again, without end; the same ones for the same seed and snapshot.
+
+        `buffer` is fifo, uniform, prioritised or stratified_reservoir; `options` are `alpha` and `beta` of prioritised
+        replay. Batch n is drawn with the seed `seed` + n.
+        """
+        wanted = {"model_name": model_name, "buffer": buffer, "count": count, "steps": steps, "gamma": gamma, **options}
+        while True:
+            told = self._asker.ask("POST", "/v1/replay-buffer/sample", body={**wanted, "seed": seed})
+            yield [transition_of(one) for one in told["transitions"]]
+            seed += 1
 
     def training_queue(self, group: str = "default", *, model_name: str | None = None) -> "TrainingQueue":
         """The queue as a group of trainers has it: of all models, or of one."""
@@ -178,7 +164,7 @@ class TrainingQueue:
     ) -> Iterator[list[Example]]:
         """Up to `limit` examples at a time; a batch is acknowledged once the body of the loop is done with it."""
         for claim in self._claims(start, follow, limit, lease):
-            examples = [_example(told) for told in claim["examples"]]
+            examples = [example_of(told) for told in claim["examples"]]
             is_done = False
             try:
                 yield examples
@@ -205,7 +191,7 @@ class TrainingQueue:
         done: list[str] = []
         try:
             for told in claim["examples"]:
-                yield _example(told)
+                yield example_of(told)
                 done.append(told["feedback_id"])
         finally:
             self._settle(claim, done, on_withdrawn)
@@ -225,22 +211,3 @@ class TrainingQueue:
                     on_withdrawn(told["withdrawn"])
             if not is_whole:
                 self._asker.ask("POST", "/v1/training-queue/release", body=about, within=within)
-
-
-def _example(told: dict[str, Any]) -> Example:
-    details = told["example"]
-    return Example(
-        feedback_id=told["feedback_id"],
-        inputs=details.get("inputs"),
-        label=told["label"],
-        reward=told["reward"],
-        weight=told["weight"],
-        details=details,
-        model_name=told["model_name"],
-        model_version=told["model_version"],
-        inference_request_id=told["inference_request_id"],
-        occurred_at=told["occurred_at"],
-        offset=told["offset"],
-        ready_offset=told["ready_offset"],
-        attempt=told["attempt"],
-    )
