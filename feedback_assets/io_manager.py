@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from feedback_assets.lake import Lake, Rows, Told
+from feedback_assets.column_lineage import column_metadata
+from feedback_assets.lake import Lake, Rows, Told, is_expression
 from feedback_ingest.settings import get_settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         else:
             count, place = self.lake.write_days(rows, name, keys, note=note), self.lake.path(name, keys[0])
         context.add_output_metadata({"dagster/row_count": count, "path": dg.MetadataValue.path(str(place.resolve()))})
+        if is_expression(rows):
+            context.add_output_metadata(column_metadata(rows))
         if isinstance(obj, Described):
             context.add_output_metadata(dict(obj.describe(self.lake.read(name, keys))))
 

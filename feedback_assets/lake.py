@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, Union
 
 from feedback_ingest.clock import new_id, utc_now
 
@@ -28,6 +28,9 @@ Told: TypeAlias = str | Callable[[], str]
 BATCH_ROWS = 65_536
 ABANDONED_S = 86_400
 NOTE = b"feedback.note"
+MARK = 32
+"""A table that is read gets a name with so many hexadecimal digits at its end: no two reads share a view."""
+
 DAY_COLUMN = "received_day"
 """A table without `received_at` says in this column (a UTC date) which partition a row belongs to."""
 
@@ -141,6 +144,12 @@ def replacing(target: Path) -> Iterator[Path]:
         path.replace(target)
 
 
+def stored_name(view: str) -> str | None:
+    """The table that a name in an expression stands for, where `Lake.read` gave it; None for any other."""
+    table, _, mark = view.rpartition("_")
+    return table if len(mark) == MARK and table else None
+
+
 def _view(paths: Sequence[Path], name: str) -> "ibis.Table":
     files = [str(path) for path in paths]
     return engine().read_parquet(files, union_by_name=True, table_name=f"{name}_{new_id().hex}")
@@ -159,14 +168,19 @@ def _write(rows: Rows, path: Path, note: Told) -> int:
     return count
 
 
+def is_expression(rows: Rows) -> "TypeGuard[ibis.Table]":
+    """Whether rows are still to be worked out."""
+    import pyarrow as pa
+
+    return not isinstance(rows, pa.Table | pa.RecordBatchReader)
+
+
 def _batches(rows: Rows) -> "pa.RecordBatchReader":
     import pyarrow as pa
 
-    if isinstance(rows, pa.RecordBatchReader):
-        return rows
-    if isinstance(rows, pa.Table):
-        return rows.to_reader(BATCH_ROWS)
-    return executed(rows)
+    if is_expression(rows):
+        return executed(rows)
+    return rows.to_reader(BATCH_ROWS) if isinstance(rows, pa.Table) else rows
 
 
 def executed(table: "ibis.Table") -> "pa.RecordBatchReader":

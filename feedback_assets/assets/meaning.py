@@ -12,7 +12,7 @@ from feedback_assets.lake import Table
 from feedback_assets.partitions import ALL_DAYS, ONE_RUN, days
 from feedback_assets.presentation import counts, markdown_table
 from feedback_assets.resources import LogResource
-from feedback_assets.told.meaning import metrics_told, uncertainty_told
+from feedback_assets.told.meaning import enrichment_told, metrics_told
 from feedback_loop.learning.enrichers import enriched
 from feedback_loop.learning.metrics import registered_metrics
 
@@ -51,12 +51,15 @@ def attributed_feedback(
     kinds=KINDS,
     partitions_def=days,
     backfill_policy=ONE_RUN,
-    ins={"inferences": dg.AssetIn(partition_mapping=ALL_DAYS)},
+    ins={
+        "inferences": dg.AssetIn(partition_mapping=ALL_DAYS),
+        "feedback_events": dg.AssetIn(partition_mapping=ALL_DAYS),
+    },
 )
-def enriched_feedback(attributed_feedback: Table, inferences: Table) -> Described:
-    """Attributed feedback with what is known of its inference: how sure the model was, what it was asked and said."""
-    table = enriched(attributed_feedback, inferences).order_by("log_offset")
-    return Described(table, uncertainty_told)
+def enriched_feedback(attributed_feedback: Table, inferences: Table, feedback_events: Table) -> Described:
+    """Attributed feedback with what is known of its inference and its session; `missing` names what is not known."""
+    table = enriched(attributed_feedback, inferences, feedback_events).order_by("log_offset")
+    return Described(table, enrichment_told)
 
 
 @dg.asset(

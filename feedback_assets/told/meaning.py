@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from feedback_assets.presentation import line_plot, markdown_table, point_width_s
+from feedback_assets.presentation import counts, line_plot, markdown_table, point_width_s
 from feedback_loop.learning.metrics import collect, interval_of
 from feedback_loop.learning.segments import ALL
 
@@ -15,12 +15,16 @@ SHARES = ("accuracy", "satisfaction", "correction_rate")
 """The metrics that lie between 0 and 1, which are plotted together."""
 
 
-def uncertainty_told(rows: "ibis.Table") -> Mapping[str, Any]:
-    """How sure the model was where it was right, where it was wrong, and where that is not known."""
+def enrichment_told(rows: "ibis.Table") -> Mapping[str, Any]:
+    """How sure the model was where it was right, where it was wrong, and where that is not known; what was missing."""
     sums = rows.group_by("correct").agg(
         rows=rows.count(), confidence=rows.confidence.mean(), entropy=rows.entropy.mean(), margin=rows.margin.mean()
     )
-    return {"uncertainty": markdown_table(sums.order_by("correct").to_pyarrow().to_pylist())}
+    missing = rows.select(missing=rows.missing.unnest())
+    return {
+        "uncertainty": markdown_table(sums.order_by("correct").to_pyarrow().to_pylist()),
+        "missing": markdown_table(counts(missing, "missing"), empty="nothing"),
+    }
 
 
 def metrics_told(rows: "ibis.Table") -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ tables' schemas are FEEDBACK_SCHEMA and INFERENCE_SCHEMA of schemas.py.
 """
 
 from collections.abc import Mapping
-from math import inf
+from math import exp, inf
 from typing import Any
 
 import msgspec
@@ -71,7 +71,7 @@ def inference_row(row: LogRow) -> dict[str, Any] | None:
     content = chosen.get("content")
     label = content.get("label") if isinstance(content, dict) else content
     text = content.get("text") if isinstance(content, dict) else content
-    probabilities = _probabilities(chosen.get("probabilities"))
+    probabilities = _numbers(chosen.get("probabilities")) or _softmax(_numbers(chosen.get("logits")))
     inputs, inputs_ref = _asked(body)
     segments = body.get("segments")
     return {
@@ -166,10 +166,21 @@ def _chosen(outputs: list[dict[str, Any]], chosen_id: str | None) -> dict[str, A
     return min(outputs, key=lambda output: output.get("rank", inf), default={})
 
 
-def _probabilities(given: Any) -> list[float] | None:
+def _numbers(given: Any) -> list[float] | None:
     """The numbers of a list, or of an object by label; None where there are none."""
     numbers = given.values() if isinstance(given, dict) else given
     return [float(number) for number in numbers] if numbers else None
+
+
+def _softmax(logits: list[float] | None) -> list[float] | None:
+    """The probabilities that logits stand for; a single one is that of a yes, beside a no of 0."""
+    if logits is None:
+        return None
+    logits = [*logits, 0.0] if len(logits) == 1 else logits
+    most = max(logits)
+    powers = [exp(logit - most) for logit in logits]
+    total = sum(powers)
+    return [power / total for power in powers]
 
 
 def _confidence(probabilities: list[float] | None, score: float | None, stated: float | None) -> float | None:

@@ -59,7 +59,7 @@ INFERENCE_SCHEMA = pa.schema(
         pa.field("answer_text", pa.string()),
         pa.field("output_ids", pa.list_(pa.string()), nullable=False),
         pa.field("output_versions", pa.list_(pa.string())),  # of each output, the inference's own where it has none
-        pa.field("probabilities", pa.list_(pa.float64())),  # of the chosen output
+        pa.field("probabilities", pa.list_(pa.float64())),  # of the chosen output, logged or by its logits
         pa.field("confidence", pa.float64()),
         pa.field("propensity", pa.float64()),  # how likely the policy was to choose that output
         pa.field("segments", pa.string()),  # JSON text
@@ -85,6 +85,10 @@ ENRICHED_SCHEMA = pa.schema(
         pa.field("confidence", pa.float64()),
         pa.field("entropy", pa.float64()),  # nats, rounded to 6 places
         pa.field("margin", pa.float64()),
+        pa.field("session_position", pa.int64()),  # from 1
+        pa.field("session_earlier_negatives", pa.int64()),
+        pa.field("session_gap_s", pa.float64()),  # since the signal before it
+        pa.field("missing", pa.list_(pa.string())),  # the enrichers that had nothing to say of it
         pa.field("answer_text", pa.string()),
         pa.field("inputs", pa.string()),
         pa.field("inputs_ref", pa.string()),

@@ -3,8 +3,8 @@
 import ibis
 import pytest
 
-from feedback_loop.learning.enrichers import collect
-from feedback_loop.learning.schemas import INFERENCE_SCHEMA
+from feedback_loop.learning.enrichers import collect, collect_history
+from feedback_loop.learning.schemas import FEEDBACK_SCHEMA, INFERENCE_SCHEMA
 
 INFERENCE = {
     "log_offset": 1,
@@ -40,3 +40,22 @@ def test_an_enricher_is_an_expression_too(name):
 
     assert set(enricher.expression(table).columns) == set(table.columns) | set(enricher.columns)
     assert collect()[name].__doc__
+
+
+@pytest.mark.parametrize("name", collect_history())
+def test_an_enricher_by_history_adds_its_columns_by_offset(name):
+    """Nothing before it is a history too, and the expression has a row for each offset and the promised columns."""
+    table = ibis.table(ibis.Schema.from_pyarrow(FEEDBACK_SCHEMA), name="feedback")
+    enricher = collect_history()[name]()
+    row = dict.fromkeys(FEEDBACK_SCHEMA.names)
+
+    assert set(enricher.enrich(row, [])) == set(enricher.columns)
+    assert set(enricher.expression(table, table).columns) == {"log_offset", *enricher.columns}
+    assert collect_history()[name].__doc__
+
+
+def test_no_two_enrichers_add_the_same_column():
+    """A column has one meaning, and one who says it."""
+    columns = [column for each in (*collect().values(), *collect_history().values()) for column in each.columns]
+
+    assert len(columns) == len(set(columns))

@@ -1,17 +1,27 @@
 """Enrichment: what is added from the inference is the same in the function and the expression."""
 
+from datetime import timedelta
+
+import ibis
+import pyarrow as pa
 import pytest
 from hypothesis import given as given_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from feedback_loop.learning.attribution import attributed
-from feedback_loop.learning.enrichers import enrich, enriched
+from feedback_loop.learning.enrichers import collect_history, enrich, enriched
 from feedback_loop.learning.rows import feedback_row, inference_row
-from feedback_loop.learning.schemas import ENRICHED_SCHEMA
-from tests.learning.worlds import Prepared, answered, at, engine, feedback_table, given, inference_table
+from feedback_loop.learning.schemas import ENRICHED_SCHEMA, FEEDBACK_SCHEMA
+from tests.learning.worlds import NOON, Prepared, answered, at, engine, feedback_table, found, given, inference_table
 
 ENRICHED = Prepared(lambda feedback, inferences: enriched(attributed(feedback, inferences), inferences))
+NOBODY = inference_table([])
+SOME, EVERY = (ibis.table(ibis.Schema.from_pyarrow(FEEDBACK_SCHEMA), name=name) for name in ("some", "every"))
+HISTORY = {
+    name: str(ibis.to_sql(enricher().expression(SOME, EVERY), dialect="duckdb"))
+    for name, enricher in collect_history().items()
+}
 
 probabilities = st.one_of(st.none(), st.lists(st.one_of(st.just(0.0), st.floats(0, 1)), max_size=12))
 
@@ -32,8 +42,70 @@ def test_function_and_expression_agree(rows):
 
     for inference in inferences:
         expected = enrich(inference)
+        expected["missing"] = [*expected["missing"], "session"]
         row = table[inference["inference_request_id"]]
         assert {name: row[name] for name in expected} == expected
+
+
+said = st.tuples(
+    st.sampled_from([None, "s1", "s2"]),
+    st.sampled_from([1, 2]),
+    st.sampled_from([("explicit_binary", {"positive": False}), ("explicit_binary", {"positive": True}),
+                     ("explicit_rating", {"score": 2}), ("implicit_click", {"item_id": "i", "clicked": False})]),
+    st.integers(0, 10**9),
+)  # fmt: skip
+
+
+@settings(max_examples=30, deadline=None)
+@given_any(said=st.lists(said, max_size=20), part=st.integers(0, 20))
+def test_a_session_is_told_alike_by_both_drivers(said, part):
+    """What came before in a session is the same in the function and in the expression over any part of the log."""
+    rows = [
+        feedback_row(given(kind, value, f"f{n}", user_context={"session_id": session} if session else {}))
+        | {"log_offset": n, "project_id": project, "received_at": NOON + timedelta(microseconds=gap)}
+        for n, (session, project, (kind, value), gap) in enumerate(said)
+    ]
+    some = [row for row in rows if row["log_offset"] >= part]
+    connection = engine().con
+    connection.register("some", pa.Table.from_pylist(some, schema=FEEDBACK_SCHEMA))
+    connection.register("every", pa.Table.from_pylist(rows, schema=FEEDBACK_SCHEMA))
+
+    for name, sql in HISTORY.items():
+        enricher = collect_history()[name]()
+        found = {row.pop("log_offset"): row for row in connection.sql(sql).to_arrow_table().to_pylist()}
+        for row in some:
+            place = row["log_offset"]
+            expected = enricher.enrich(row, rows[:place])
+            assert found.get(place, dict.fromkeys(enricher.columns)) == expected
+
+
+def test_a_session_counts_what_came_before():
+    """The third signal of a session knows of two before it, of the one that was a negative, and of the time between."""
+    context = {"user_context": {"session_id": "s"}}
+    story = [
+        at(given("explicit_binary", {"positive": False}, "f1", **context), 1),
+        at(given("explicit_binary", {"positive": True}, "f2", **context), 2, seconds=3),
+        at(given("explicit_binary", {"positive": False}, "f3", **context), 3, seconds=4.5),
+    ]
+
+    rows = found(enriched(attributed(feedback_table(map(feedback_row, story)), NOBODY), NOBODY).order_by("log_offset"))
+
+    columns = [[row[name] for row in rows] for name in collect_history()["session"].columns]
+    assert columns == [[1, 2, 3], [0, 1, 1], [None, 3.0, 1.5]]
+    assert all(row["missing"] == ["answer_uncertainty"] for row in rows)
+
+
+def test_logits_stand_for_probabilities():
+    """Where only logits are logged the probabilities are theirs; a single one is that of a yes."""
+    several = {"output_id": "A", "content": "a", "logits": {"a": 2.0, "b": 0.0, "c": -1000.0}}
+    one = {"output_id": "A", "content": True, "logits": [0.0]}
+    both = {"output_id": "A", "content": "a", "logits": [3.0, 4.0], "probabilities": [0.25, 0.75]}
+
+    rows = [inference_row(answered("a", outputs=[output])) for output in (several, one, both)]
+
+    assert rows[0]["probabilities"] == pytest.approx([0.880797, 0.119203, 0.0], abs=1e-6)
+    assert [row["probabilities"] for row in rows[1:]] == [[0.5, 0.5], [0.25, 0.75]]
+    assert [row["confidence"] for row in rows[1:]] == [0.5, 0.75]
 
 
 def test_uncertainty_is_what_the_words_say():
@@ -63,14 +135,12 @@ def test_confidence_is_the_best_that_is_known():
 def test_pending_feedback_stays_and_knows_nothing():
     """A feedback without its inference keeps its row; the table has the columns of ENRICHED_SCHEMA."""
     feedback = feedback_table([feedback_row(at(given("explicit_binary", {"positive": True}), 1))])
-    nobody = inference_table([])
 
-    table = engine().to_pyarrow(enriched(attributed(feedback, nobody), nobody))
+    table = engine().to_pyarrow(enriched(attributed(feedback, NOBODY), NOBODY))
 
     assert table.schema.equals(ENRICHED_SCHEMA)
-    assert table.select(["inputs", "entropy", "confidence"]).to_pylist() == [
-        {"inputs": None, "entropy": None, "confidence": None}
-    ]
+    [row] = table.select(["inputs", "entropy", "confidence", "missing"]).to_pylist()
+    assert row == {"inputs": None, "entropy": None, "confidence": None, "missing": ["answer_uncertainty", "session"]}
 
 
 @pytest.mark.parametrize("chosen", [{"chosen_output_id": "B"}, {}])

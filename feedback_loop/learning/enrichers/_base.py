@@ -1,7 +1,11 @@
-"""What an enricher is: something more that is known of an inference, as a function and as an expression."""
+"""What an enricher is: something more that is known of a feedback, as a function and as an expression.
+
+An `Enricher` looks at the inference alone, so both drivers ask it. A `HistoryEnricher` looks at the feedback that came
+before; only the graph has that at hand.
+"""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,15 +14,22 @@ from feedback_loop.learning.collecting import collect_classes
 if TYPE_CHECKING:
     import ibis
 
+PACKAGE = "feedback_loop.learning.enrichers"
+
+Row = Mapping[str, Any]
+
 
 class Enricher(ABC):
-    """Adds `columns` to a row of INFERENCE_SCHEMA, from that row alone; the two ways give equal values."""
+    """Adds `columns` to a row of INFERENCE_SCHEMA, from that row alone; the two ways give equal values.
+
+    A column that is not known is null; an enricher none of whose columns are known is `missing` for that row.
+    """
 
     name: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def enrich(self, inference: Mapping[str, Any]) -> dict[str, Any]:
+    def enrich(self, inference: Row) -> dict[str, Any]:
         """The values of `columns` for one inference row."""
 
     @abstractmethod
@@ -26,7 +37,39 @@ class Enricher(ABC):
         """`table` (INFERENCE_SCHEMA) with `columns` added, or replaced where it has them."""
 
 
+class HistoryEnricher(ABC):
+    """Adds `columns` to a row of FEEDBACK_SCHEMA, from it and what the log held before it; both ways alike."""
+
+    name: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def enrich(self, feedback: Row, earlier: Sequence[Row]) -> dict[str, Any]:
+        """The values of `columns` for one feedback row; `earlier` are those with a lower offset, in order."""
+
+    @abstractmethod
+    def expression(self, feedback: "ibis.Table", every: "ibis.Table") -> "ibis.Table":
+        """`columns` by `log_offset`, for rows of `feedback` at least; `every` is all the feedback of the log."""
+
+
 @cache
 def collect() -> Mapping[str, type[Enricher]]:
-    """Every enricher by name: one file each in this folder, and those of installed packages."""
-    return collect_classes("feedback_loop.learning.enrichers", Enricher)  # type: ignore[type-abstract]
+    """Every enricher of inferences by name: one file each in this folder, and those of installed packages."""
+    return collect_classes(PACKAGE, Enricher)  # type: ignore[type-abstract]
+
+
+@cache
+def collect_history() -> Mapping[str, type[HistoryEnricher]]:
+    """Every enricher by history, likewise."""
+    return collect_classes(PACKAGE, HistoryEnricher)  # type: ignore[type-abstract]
+
+
+def told(answers: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """What enrichers answered, each named, in one dict, and under `missing` the names of those that knew nothing."""
+    added: dict[str, Any] = {}
+    missing = []
+    for name, answer in answers:
+        added |= answer
+        if all(value is None for value in answer.values()):
+            missing.append(name)
+    return added | {"missing": sorted(missing)}

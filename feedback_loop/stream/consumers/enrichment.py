@@ -9,16 +9,11 @@ from psycopg import Cursor
 from sqlmodel import SQLModel
 
 from feedback_ingest.settings import Settings
-from feedback_loop.learning.enrichers import collect
+from feedback_loop.learning.enrichers import collect, told
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer
+from feedback_loop.stream.enrichments import added_to
 from feedback_loop.stream.tables import LiveEnrichment
-from feedback_loop.stream.writing import copy, json_text, pairs
-
-RECALL = """
-SELECT e.project_id, e.feedback_id, e.answer FROM unnest(%s::int[], %s::text[]) AS k(project_id, id)
-JOIN live_enrichments e ON e.project_id = k.project_id AND e.feedback_id = k.id
-ORDER BY e.source
-"""
+from feedback_loop.stream.writing import copy, json_text
 
 id_of = itemgetter("project_id", "feedback_id")
 
@@ -40,19 +35,15 @@ class Enrichment(Consumer):
         for change in _linked(batch.changes):
             assert change.inference is not None, "a linked feedback has its inference"
             key = id_of(change.after)
-            added = batch.enriched[key] = {}
-            for enricher in self._enrichers:
-                answer = enricher.enrich(change.inference)
-                added |= answer
-                rows.append((*key, enricher.name, json_text(answer)))
+            answers = [(enricher.name, enricher.enrich(change.inference)) for enricher in self._enrichers]
+            batch.enriched[key] = told(answers)
+            rows += [(*key, name, json_text(answer)) for name, answer in answers]
         if rows:
             copy(cursor, LiveEnrichment, rows)
 
     def recall(self, batch: Batch, cursor: Cursor[Any]) -> None:
         """What was added to the feedback that the batch linked to an inference."""
-        keys = [id_of(change.after) for change in _linked(batch.changes)]
-        for project_id, feedback_id, answer in cursor.execute(RECALL, pairs(keys)).fetchall() if keys else ():
-            batch.enriched.setdefault((project_id, feedback_id), {}).update(answer)
+        batch.enriched |= added_to(cursor, [id_of(change.after) for change in _linked(batch.changes)])
 
 
 def _linked(changes: Iterable[Change]) -> Iterator[Change]:

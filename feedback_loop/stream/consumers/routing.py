@@ -11,6 +11,7 @@ from sqlmodel import SQLModel
 from feedback_loop.learning.notices import Notice, notice
 from feedback_loop.learning.routes import Placed, Route, held_until, sinks_of, taking
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Event, Row
+from feedback_loop.stream.enrichments import added_to
 from feedback_loop.stream.flagging.flags import CHANNEL
 from feedback_loop.stream.routing import book, holds
 from feedback_loop.stream.routing.book import UNROUTED
@@ -85,7 +86,7 @@ class Routing(Consumer):
         Where attribution is ahead of this batch, an inference that is yet to come brings such a change.
         """
         waiting = holds.end(cursor, ends) - {_key(change.after) for change in batch.changes}
-        batch.enriched |= holds.added_to(cursor, waiting)
+        batch.enriched |= added_to(cursor, waiting)
         for row, inference in holds.load(cursor, waiting):
             is_known = row["inference_offset"] is not None and row["inference_offset"] <= batch.last_offset
             routes = taking(row, known.get(row["project_id"], ()))

@@ -45,10 +45,6 @@ SELECT f.row, i.answer FROM unnest(%s::int[], %s::text[]) AS k(project_id, id)
 JOIN live_feedback f ON f.project_id = k.project_id AND f.feedback_id = k.id
 JOIN live_inferences i ON i.project_id = f.project_id AND i.inference_request_id = f.inference_request_id
 """
-ADDED = """
-SELECT e.project_id, e.feedback_id, e.answer FROM unnest(%s::int[], %s::text[]) AS k(project_id, id)
-JOIN live_enrichments e ON e.project_id = k.project_id AND e.feedback_id = k.id ORDER BY e.source
-"""
 
 
 class Ends(NamedTuple):
@@ -141,14 +137,6 @@ def drop(cursor: Cursor[Any], keys: Collection[Key]) -> None:
 def load(cursor: Cursor[Any], keys: Collection[Key]) -> list[tuple[Row, Row]]:
     """The feedback of `keys` as attributed now, each with its inference."""
     return cursor.execute(LOAD, pairs(keys)).fetchall() if keys else []
-
-
-def added_to(cursor: Cursor[Any], keys: Collection[Key]) -> dict[Key, dict[str, Any]]:
-    """What the enrichers said of the feedback of `keys`."""
-    enriched: dict[Key, dict[str, Any]] = {}
-    for project_id, feedback_id, answer in cursor.execute(ADDED, pairs(keys)).fetchall() if keys else ():
-        enriched.setdefault((project_id, feedback_id), {}).update(answer)
-    return enriched
 
 
 def _ends(cursor: Cursor[Any], rows: Sequence[Row]) -> dict[int, tuple[dict[str, int], dict[str, int]]]:
