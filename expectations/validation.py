@@ -27,7 +27,7 @@ BROKEN, WARNED = "broken_rules", "warned_rules"
 POLICED = frozenset(field.name for field in msgspec.structs.fields(ValidationPolicy))
 """The rules that are as strict as a project's policy says."""
 
-FEW = 5
+FEW = 10
 """Fewer rows than this hold no day back: on a quiet day one is a large share already."""
 
 

@@ -1,11 +1,13 @@
 """Tables of a span of days: what a meaning needs from other days is handed to it here, and no meaning is made."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from feedback_assets.lake import DAY_COLUMN
 from feedback_loop.learning.attribution import attributed
 from feedback_loop.learning.metrics import Registered, metrics_table
+from feedback_loop.learning.policies.attribution import Waits
 from feedback_loop.learning.segments import admitted
 
 if TYPE_CHECKING:
@@ -13,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def attributed_days(
-    validated: "ibis.Table", feedback: "ibis.Table", inferences: "ibis.Table", upto_offset: int
+    validated: "ibis.Table",
+    feedback: "ibis.Table",
+    inferences: "ibis.Table",
+    upto_offset: int,
+    waits: Waits,
+    newest: datetime,
 ) -> "ibis.Table":
     """Validated feedback of some days with its inference, which may be of any day, as far as `upto_offset`.
 
@@ -24,7 +31,8 @@ def attributed_days(
 
     undoing = feedback.filter(feedback.target_feedback_id.notnull(), feedback.log_offset <= upto_offset)
     known = inferences.filter(inferences.log_offset <= upto_offset)
-    return attributed(validated.select(FEEDBACK_SCHEMA.names), known, undoing).order_by("log_offset")
+    table = attributed(validated.select(FEEDBACK_SCHEMA.names), known, undoing, waits, newest)
+    return table.order_by("log_offset")
 
 
 def metrics_days(

@@ -1,12 +1,11 @@
 """Which feedback may be in datasets: what a route led to the lake and nobody holds back, as of an offset of the log."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlmodel import Session
 
 from feedback_assets import facts
-from feedback_ingest import log
+from feedback_assets.policies import newest_receipt
 from feedback_loop.learning.routed import reaches, with_holds
 from feedback_loop.learning.routes import VERDICT_TYPE, Sink
 from feedback_loop.stream.routing.book import DEFINED, RELEASED, REMOVED, book_of_facts
@@ -14,11 +13,6 @@ from feedback_loop.stream.routing.holds import RECEIVED
 
 if TYPE_CHECKING:
     import ibis
-
-NEWEST_OF = 1_000
-"""Receipts of this many last events are looked at for the newest one: several doors write the log."""
-
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def routed(feedback: "ibis.Table", session: Session, upto_offset: int, sink: Sink = "lake") -> "ibis.Table":
@@ -41,15 +35,9 @@ def routed(feedback: "ibis.Table", session: Session, upto_offset: int, sink: Sin
     ]
     columns = pa.schema([("project_id", pa.int32()), ("feedback_id", pa.string())])
     freed = ibis.memtable(pa.Table.from_pylist(released, columns))
-    found = with_holds(feedback, book, verdicts, freed, newest_receipt(session, upto_offset))
+    found = with_holds(feedback, book, verdicts, freed, newest_receipt(session, upto_offset, RECEIVED))
     own = {project for project, placed in book.items() if any(sink in each.route.sinks for each in placed)}
     others = {project: placed for project, placed in book.items() if project not in own}
     wanted = reaches(found, {project: book[project] for project in own}, sink)
     wanted = ibis.ifelse(found.project_id.isin(list(own)), wanted, reaches(found, others, "lake"))
     return found.filter(~found.is_held, wanted).drop("is_held")
-
-
-def newest_receipt(session: Session, upto_offset: int) -> datetime:
-    """The newest time of receipt among the last events up to the offset; long ago where these are no events."""
-    last = log.read(session, max(upto_offset - NEWEST_OF, 0), NEWEST_OF, RECEIVED)
-    return max((row.received_at for row in last if row.log_offset <= upto_offset), default=LONG_AGO)

@@ -19,6 +19,7 @@ class LabelIsKnown(RowRule):
     severity: ClassVar[Severity] = "error"
     column: ClassVar[str] = "label_support"
     minimum: ClassVar[float | None] = 1
+    mostly: ClassVar[float] = 0.95  # people do mistype
 
     def measure(self, rows: "ibis.Table", evidence: Evidence) -> "ibis.Table":
         """Adds `label_support`: answers and truths of the model with this label; empty without one label or model."""

@@ -10,6 +10,7 @@ from feedback_assets.daily import attributed_days, metrics_days
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Table
 from feedback_assets.partitions import ALL_DAYS, ONE_RUN, days
+from feedback_assets.policies import newest_receipt, waits_upto
 from feedback_assets.presentation import counts, markdown_table
 from feedback_assets.resources import LogResource
 from feedback_assets.told.meaning import enrichment_told, metrics_told
@@ -39,9 +40,11 @@ def attributed_feedback(
     feedback_events: Table,
     inferences: Table,
 ) -> Described:
-    """Feedback linked to its inference: pending, attributed or mismatched; the answer right or wrong; undone or not."""
+    """Feedback linked to its inference: pending, attributed, late, orphaned or mismatched; right or wrong; undone."""
     upto_offset = log.upto_offset(context.instance, context.run.run_id)
-    table = attributed_days(validated_feedback, feedback_events, inferences, upto_offset)
+    with log.session() as session:
+        waits, newest = waits_upto(session, upto_offset), newest_receipt(session, upto_offset)
+    table = attributed_days(validated_feedback, feedback_events, inferences, upto_offset, waits, newest)
     return Described(table, lambda rows: {"by state": markdown_table(counts(rows, "state", "feedback_type"))})
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import text
 from sqlmodel import Session
 
+from feedback_assets.policies import newest_receipt, waits_upto
 from feedback_ingest.sealed import segments
 from feedback_loop.learning.metrics import VOTING
+from feedback_loop.learning.policies.attribution import DEFAULT
 
 # A day changes when something was received on it. An earlier day changes too when its feedback gets its inference, or
 # is taken back, on a later one, and when what was answered on it is judged again: judgements are compared.
@@ -50,6 +52,14 @@ WHERE n.log_offset > :after AND n.log_offset <= :upto AND n.kind = 'feedback'
     SELECT FROM staging.sealed_events o
     WHERE o.project_id = n.project_id AND o.inference_request_id = n.inference_request_id AND o.kind = 'feedback'))
 """
+# A wait ends by the passing of time alone: what fell due meanwhile lies as far back as it was waited.
+ORPHANED = """
+SELECT DISTINCT (f.received_at AT TIME ZONE 'UTC')::date AS day FROM staging.known_events f
+WHERE f.kind = 'feedback' AND f.received_at > :since AND f.received_at <= :until
+  AND NOT EXISTS (
+    SELECT FROM staging.event_keys k
+    WHERE k.project_id = f.project_id AND k.kind = 'inference' AND k.id = f.inference_request_id)
+"""
 EARLIER = """
 SELECT DISTINCT (received_at AT TIME ZONE 'UTC')::date AS day FROM staging.known_events
 WHERE log_offset <= :after AND kind = 'feedback'
@@ -69,10 +79,22 @@ def changed_days(session: Session, after: int, upto_offset: int) -> tuple[list[d
     spans = {"after": after, "upto": upto_offset}
     received = {row.day for row in session.execute(text(CHANGED), spans)}
     reached = {row.day for query in (ANSWERED, UNDONE) for row in session.execute(text(query), spans)}
+    reached |= _days_due(session, newest_receipt(session, after), newest_receipt(session, upto_offset), upto_offset)
     reached |= {row.day for row in session.execute(text(JUDGED), {**spans, "voting": sorted(VOTING)})}
     if segments.through(session) > after:  # what it says is in files: rather every earlier day than one too few
         reached |= {row.day for row in session.execute(text(EARLIER), spans)}
     return sorted(received), sorted(reached)
+
+
+def _days_due(session: Session, before: datetime, now: datetime, upto_offset: int) -> set[date]:
+    """The days of feedback that was orphaned while the log's time went on from `before` to `now`."""
+    policies = [each.policy for known in waits_upto(session, upto_offset).values() for each in known]
+    found: set[date] = set()
+    for orphan_s in {policy.orphan_s for policy in (DEFAULT, *policies)}:
+        wait = timedelta(seconds=orphan_s)
+        spans = {"since": before - wait, "until": now - wait}
+        found |= {row.day for row in session.execute(text(ORPHANED), spans)}
+    return found
 
 
 def planned(received: Sequence[date], reached: Sequence[date], first_day: date) -> list[Span]:

@@ -1,16 +1,23 @@
-"""Attribution: which inference a feedback speaks of, and whether its answer was right.
+"""Attribution: which inference a feedback speaks of, whether in time, and whether its answer was right.
 
 The functions serve the stream one event at a time, the expression serves partitions of millions, and a property test
-holds them to one meaning. Nothing here depends on the order of arrival or on a clock.
+holds them to one meaning. Nothing here depends on the order of arrival or on a clock: what is over is told by times of
+events and by `newest`, the newest time of receipt in the log.
 """
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from feedback_loop.learning.policies.attribution import DEFAULT, ENDLESS, Terms, Waits, policy_at
 
 if TYPE_CHECKING:
     import ibis
+    from ibis.expr.types import BooleanValue, IntegerValue, StringValue
 
-State = Literal["pending", "attributed", "mismatched"]
+State = Literal["pending", "attributed", "late", "orphaned", "mismatched"]
+
+NO_WAITS: Waits = {}
 
 DEFAULT_MODEL = "default"
 """The model's name where neither the feedback nor the inference gives one."""
@@ -32,22 +39,61 @@ class Attribution(NamedTuple):
     answer_label: str | None
 
 
-def attribute(feedback: Mapping[str, Any], inference: Mapping[str, Any] | None) -> Attribution:
-    """Links a feedback row to its inference row (same project and inference_request_id), or to None: pending.
+def attribute(
+    feedback: Mapping[str, Any],
+    inference: Mapping[str, Any] | None,
+    waits: Waits = NO_WAITS,
+    newest: datetime | None = None,
+) -> Attribution:
+    """Links a feedback row to its inference row (same project and inference_request_id), or to None: pending, and once
+    `newest` is past `due_at` orphaned.
 
-    Of the feedback it reads feedback_type, model_name, model_version, label, text; of the inference log_offset,
-    model_name, model_version, answer_label, answer_text. A feedback that names another model than the logged one is
-    mismatched: it keeps what it said and is judged neither right nor wrong.
+    Of the feedback it reads project_id, log_offset, feedback_type, metric, model_name, model_version, label, text and
+    its times; of the inference log_offset, model_name, model_version, answer_label, answer_text, occurred_at. One that
+    names another model than the logged one, or is about something that had not happened, is mismatched: it keeps what
+    it said and is judged neither right nor wrong. One that came after its wait is late.
     """
     named = feedback["model_name"]
     if inference is None:
-        return Attribution("pending", None, named or DEFAULT_MODEL, None, None)
+        is_over = newest is not None and newest >= due_at(feedback, waits)
+        return Attribution("orphaned" if is_over else "pending", None, named or DEFAULT_MODEL, None, None)
     offset, answer = inference["log_offset"], inference["answer_label"]
     logged = inference["model_name"]
-    if feedback["model_version"] != inference["model_version"] or (named is not None and named != logged):
+    terms = _terms(feedback, offset, waits)
+    names_other = feedback["model_version"] != inference["model_version"] or (named is not None and named != logged)
+    if names_other or _is_early(feedback, inference, terms):
         return Attribution("mismatched", offset, named or logged, None, answer)
-    correct = is_correct(feedback, answer, inference["answer_text"])
-    return Attribution("attributed", offset, logged, correct, answer)
+    state: State = "late" if _is_late(feedback, inference, terms) else "attributed"
+    return Attribution(state, offset, logged, is_correct(feedback, answer, inference["answer_text"]), answer)
+
+
+def due_at(feedback: Mapping[str, Any], waits: Waits = NO_WAITS) -> datetime:
+    """When a feedback whose inference is still unknown is orphaned, in time of receipt."""
+    policy = policy_at(waits, feedback["project_id"], feedback["log_offset"]) if waits else DEFAULT
+    return moment(feedback["received_at"]) + timedelta(seconds=policy.orphan_s)
+
+
+def moment(told: datetime | str) -> datetime:
+    """A time of a row; in one that was read back from a table it is text."""
+    return datetime.fromisoformat(told) if isinstance(told, str) else told
+
+
+def _terms(feedback: Mapping[str, Any], inference_offset: int, waits: Waits) -> Terms:
+    if not waits:
+        return ENDLESS
+    return policy_at(waits, feedback["project_id"], inference_offset).metrics.get(feedback["metric"], ENDLESS)
+
+
+def _is_early(feedback: Mapping[str, Any], inference: Mapping[str, Any], terms: Terms) -> bool:
+    if terms.early_s is None:
+        return False
+    return moment(feedback["occurred_at"]) + timedelta(seconds=terms.early_s) < moment(inference["occurred_at"])
+
+
+def _is_late(feedback: Mapping[str, Any], inference: Mapping[str, Any], terms: Terms) -> bool:
+    if terms.wait_s is None:
+        return False
+    return moment(feedback["occurred_at"]) > moment(inference["occurred_at"]) + timedelta(seconds=terms.wait_s)
 
 
 def is_correct(feedback: Mapping[str, Any], answer_label: str | None, answer_text: str | None) -> bool | None:
@@ -80,7 +126,13 @@ def undoes(undoing: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
     )
 
 
-def attributed(feedback: "ibis.Table", inferences: "ibis.Table", undoing: "ibis.Table | None" = None) -> "ibis.Table":
+def attributed(
+    feedback: "ibis.Table",
+    inferences: "ibis.Table",
+    undoing: "ibis.Table | None" = None,
+    waits: Waits = NO_WAITS,
+    newest: datetime | None = None,
+) -> "ibis.Table":
     """`feedback` (FEEDBACK_SCHEMA) with what `attribute` and `undoes` say of each row (ATTRIBUTED_SCHEMA).
 
     model_name is resolved in place. `undoing` holds the feedback rows that may undo (those with a target_feedback_id);
@@ -92,8 +144,12 @@ def attributed(feedback: "ibis.Table", inferences: "ibis.Table", undoing: "ibis.
     undone = _undone(feedback, feedback if undoing is None else undoing)
     table = table.left_join(undone, table.log_offset == undone.undone_offset)
     same_name = table.model_name.isnull() | (table.model_name == table.a_name)
-    matches = same_name & (table.model_version == table.a_version)
-    state = ibis.cases((table.inference_offset.isnull(), "pending"), (matches, "attributed"), else_="mismatched")
+    matches = same_name & (table.model_version == table.a_version) & ~_early(table, waits)
+    state = ibis.cases(
+        (table.inference_offset.isnull(), _unlinked(table, waits, newest)),
+        (matches, _late(table, waits).ifelse("late", "attributed")),
+        else_="mismatched",
+    )
     judged = ibis.cases(
         (~matches.fill_null(False), ibis.null("boolean")),
         (table.label.startswith("["), ibis.null("boolean")),
@@ -112,6 +168,52 @@ def attributed(feedback: "ibis.Table", inferences: "ibis.Table", undoing: "ibis.
     ).select(*feedback.columns, "state", "inference_offset", "correct", "answer_label", "is_undone")
 
 
+def _unlinked(table: "ibis.Table", waits: Waits, newest: datetime | None) -> "StringValue":
+    """`pending` or `orphaned`, for feedback without an inference."""
+    import ibis
+
+    if newest is None:
+        return ibis.literal("pending")
+    branches = []
+    for project_id, policies in waits.items():
+        for placed in reversed(policies):
+            counts = (table.project_id == project_id) & (table.log_offset > placed.log_offset)
+            branches.append((counts, ibis.literal(placed.policy.orphan_s)))
+    orphan_s = ibis.cases(*branches, else_=DEFAULT.orphan_s) if branches else ibis.literal(DEFAULT.orphan_s)
+    due = table.received_at + orphan_s.cast("int64").as_interval("s")
+    return (due <= ibis.literal(newest)).ifelse("orphaned", "pending")
+
+
+def _early(table: "ibis.Table", waits: Waits) -> "BooleanValue":
+    early_s = _of_terms(table, waits, "early_s")
+    return (table.occurred_at + early_s.as_interval("s") < table.a_occurred).fill_null(False)
+
+
+def _late(table: "ibis.Table", waits: Waits) -> "BooleanValue":
+    wait_s = _of_terms(table, waits, "wait_s")
+    return (table.occurred_at > table.a_occurred + wait_s.as_interval("s")).fill_null(False)
+
+
+def _of_terms(table: "ibis.Table", waits: Waits, name: str) -> "IntegerValue":
+    """A field of the terms that count for each row's inference; null where there is none."""
+    import ibis
+
+    branches = []
+    for project_id, policies in waits.items():
+        for placed in reversed(policies):
+            counts = (table.project_id == project_id) & (table.inference_offset > placed.log_offset)
+            for metric, terms in placed.policy.metrics.items():
+                branches.append((counts & (table.metric == metric), _integer(getattr(terms, name))))
+            branches.append((counts, _integer(None)))
+    return ibis.cases(*branches, else_=_integer(None)) if branches else _integer(None)
+
+
+def _integer(number: int | None) -> "IntegerValue":
+    import ibis
+
+    return ibis.null("int64") if number is None else ibis.literal(number, "int64")
+
+
 def _with_inferences(feedback: "ibis.Table", inferences: "ibis.Table") -> "ibis.Table":
     answers = inferences.select(
         a_project=inferences.project_id,
@@ -119,6 +221,7 @@ def _with_inferences(feedback: "ibis.Table", inferences: "ibis.Table") -> "ibis.
         a_name=inferences.model_name,
         a_version=inferences.model_version,
         a_text=inferences.answer_text,
+        a_occurred=inferences.occurred_at,
         answer_label=inferences.answer_label,
         inference_offset=inferences.log_offset,
     )

@@ -8,8 +8,12 @@ def why_not_example(feedback: Mapping[str, Any]) -> str | None:
     """Why a feedback row (ATTRIBUTED_SCHEMA) may not be learnt from; None where it may."""
     if feedback["state"] == "pending":
         return "its inference is not logged"
+    if feedback["state"] == "orphaned":
+        return "its inference was never logged"
+    if feedback["state"] == "late":
+        return "it came later than its metric waits"
     if feedback["state"] == "mismatched":
-        return "it names another model version than the logged inference"
+        return "it names another model version than the logged inference, or is older than it"
     if feedback["is_undone"]:
         return "it was undone"
     if not feedback["training_consent"]:

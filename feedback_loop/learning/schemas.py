@@ -95,6 +95,23 @@ ENRICHED_SCHEMA = pa.schema(
     ]
 )
 
+REWARD_SCHEMA = pa.schema(
+    [
+        pa.field("project_id", pa.int32()),
+        pa.field("inference_request_id", pa.string()),
+        pa.field("metric", pa.string()),
+        pa.field("inference_offset", pa.int64()),
+        pa.field("model_name", pa.string()),
+        pa.field("model_version", pa.string()),
+        pa.field("occurred_at", TIME),  # of the inference, as is its receipt
+        pa.field("received_at", TIME),
+        pa.field("state", pa.string()),  # pending, attributed, defaulted
+        pa.field("reward", pa.float64()),
+        pa.field("votes", pa.int64()),
+        pa.field("feedback_id", pa.string()),  # that decides, where one does
+    ]
+)
+
 METRICS_SCHEMA = pa.schema(
     [
         pa.field("project_id", pa.int32()),

@@ -25,6 +25,7 @@ from feedback_ingest import log
 from feedback_ingest.canonical import Pepper, load_pepper
 from feedback_ingest.clock import monotonic_s, utc_now
 from feedback_ingest.errors import SetupError
+from feedback_ingest.log import Fact
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
 from feedback_loop.stream import counters, passages, positions
@@ -35,10 +36,13 @@ from feedback_loop.stream.garbage import Sweeper, left_to_sweeper
 from feedback_loop.stream.groups import Turn, chosen, elsewhere, next_turn, together
 from feedback_loop.stream.limits import limited
 from feedback_loop.stream.reading import Reader
+from feedback_loop.stream.waits import TIME_PASSED
 
 logger = logging.getLogger("feedback.stream")
 
 LEASE_POLL_S = 0.5
+TELL_TIME_S = 1.0
+"""An idle stream looks so often for what is due."""
 RETRY_S = (0.1, 0.5)
 """Pauses before an event that failed alone is tried again; after the last one each consumer is tried by itself."""
 # Every query is a look-up by key: a plan made while a table was small must not become a scan of a large one.
@@ -91,6 +95,19 @@ class Stream:
             counters.EVENTS.inc(len(events))
             self._sweeper.sweep(len(events))
         return len(events)
+
+    def tell_time(self, now: datetime) -> bool:
+        """Tells the log that time has passed, where something is due and no event has told so; whether it did.
+
+        What is over is decided as the log is read, so that a rebuild decides alike.
+        """
+        with Session(self._engine) as session:
+            cursor: Any = session.connection().connection.cursor()
+            found = [due for name in self._standings if (due := self._consumers[name].next_due(cursor)) is not None]
+            facts = [Fact(due.project_id, TIME_PASSED, due.at.isoformat(), {}, now) for due in found if due.at <= now]
+            log.append(session, facts[:1], now, self._pepper)
+            session.commit()
+        return bool(facts)
 
     def _process(self, turn: Turn, events: Sequence[Event], again: bool = False) -> None:
         """All of `events`, or after an error its halves apart; an event that fails alone is tried again."""
@@ -234,11 +251,15 @@ def refuse_standby(connection: Connection[Any]) -> None:
 
 def _follow(database: Database, stream: Stream, settings: Settings, stop: Flag) -> None:
     poll_s, pause_s = min(settings.stream_poll_ms / 1000, positions.SILENT_S / 4), settings.stream_pause_ms / 1000
+    told_s = monotonic_s()
     with psycopg.connect(database.asyncpg_dsn, autocommit=True, connect_timeout=5) as listening:
         listening.execute(f"LISTEN {log.CHANNEL}")
         while not stop.is_set():
             taken = stream.step()
             if taken == 0:
+                if monotonic_s() - told_s >= TELL_TIME_S:
+                    told_s = monotonic_s()
+                    stream.tell_time(utc_now())
                 # A wake-up may be lost, and one for what was read already may wait: both only cost a look.
                 next(listening.notifies(timeout=poll_s, stop_after=1), None)
             elif taken < settings.stream_batch:

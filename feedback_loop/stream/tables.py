@@ -22,6 +22,7 @@ def words(**options: Any) -> Column[str]:
 
 
 # Partial: of millions of feedback rows few wait and few undo another, and only those are ever looked for by these keys.
+UNLINKED = text("inference_offset IS NULL")
 WAITS = text("state = 'pending'")
 HAS_TARGET = text("target_feedback_id IS NOT NULL")
 HAS_USER = text("user_ref IS NOT NULL")
@@ -50,7 +51,8 @@ class LiveFeedback(SQLModel, table=True):
 
     __tablename__ = "live_feedback"
     __table_args__ = (
-        Index("live_feedback_waiting", "project_id", "inference_request_id", postgresql_where=WAITS),
+        Index("live_feedback_unlinked", "project_id", "inference_request_id", postgresql_where=UNLINKED),
+        Index("live_feedback_due", "due_at", postgresql_where=WAITS),
         Index("live_feedback_by_target", "project_id", "target_feedback_id", postgresql_where=HAS_TARGET),
         Index("live_feedback_votes", "project_id", "model_name", "model_version", "occurred_at", postgresql_where=VOTE),
         Index("live_feedback_by_user", "project_id", "user_ref", "received_at", postgresql_where=HAS_USER),
@@ -75,7 +77,28 @@ class LiveFeedback(SQLModel, table=True):
     received_at: datetime = Field(sa_column=timestamp())
     source_kind: str = Field(sa_column=words(server_default="end_user"))
     user_ref: str | None = Field(default=None, sa_column=words(nullable=True))
+    due_at: datetime | None = Field(default=None, sa_column=timestamp(nullable=True))
+    """When it is orphaned, in time of receipt, unless its inference comes; None once it waits no longer."""
     row: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class LiveClock(SQLModel, table=True):
+    """The time as the log tells it: the newest receipt among the events that attribution has read."""
+
+    __tablename__ = "live_clock"
+
+    clock: int = Field(default=1, sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    received_at: datetime = Field(sa_column=timestamp())
+
+
+class LiveWait(SQLModel, table=True):
+    """An attribution policy that a project set, in force for what is logged after it and before the next one."""
+
+    __tablename__ = "live_waits"
+
+    project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    log_offset: int = Field(sa_column=whole(primary_key=True, autoincrement=False))
+    policy: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
 class AttributionChange(SQLModel, table=True):

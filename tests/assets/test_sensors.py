@@ -111,6 +111,8 @@ def test_a_late_event_refreshes_the_day_it_belongs_to(world: World) -> None:
     sensor = Sensor(world, new_events)
     for name in ("waiting", "taken back", "edited"):
         world.say(name, received=DAY)
+    for name in ("taken back", "edited"):
+        world.infer(name, received=DAY)
     told = world.facts("feedback")
     sensor.look()
 

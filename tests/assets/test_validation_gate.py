@@ -28,8 +28,8 @@ def test_five_percent_of_bad_rows_hold_their_day_back_until_they_are_mended(worl
     thumbs(world, 20)
     assert world.refresh().success
     good = {row["feedback_id"] for row in world.rows("attributed_feedback")}
-    thumbs(world, 75)
-    bad = thumbs(world, 5, bad=5)
+    thumbs(world, 170)
+    bad = thumbs(world, 10, bad=10)
 
     blocked = world.refresh(checked=True)
 
@@ -37,7 +37,7 @@ def test_five_percent_of_bad_rows_hold_their_day_back_until_they_are_mended(worl
     assert not blocked.success
     assert retried(world.instance.get_run_by_id(blocked.run_id)) is None
     assert (found.passed, found.severity, found.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
-    assert (found.metadata["rows that fail"].value, found.metadata["rows it applies to"].value) == (5, 100)
+    assert (found.metadata["rows that fail"].value, found.metadata["rows it applies to"].value) == (10, 200)
     assert all(name in found.metadata["failing rows"].value for name in bad)
     assert {row["feedback_id"] for row in world.rows("attributed_feedback")} == good
     aside = {row["feedback_id"]: row["broken_rules"] for row in world.rows("quarantined_feedback")}
@@ -49,5 +49,5 @@ def test_five_percent_of_bad_rows_hold_their_day_back_until_they_are_mended(worl
     assert mended.success
     assert (checks(mended)[RULE].passed, checks(mended)[RULE].severity) == (False, dg.AssetCheckSeverity.WARN)
     rows = world.rows("attributed_feedback")
-    assert len(rows) == 100 and bad <= {row["feedback_id"] for row in rows}
+    assert len(rows) == 200 and bad <= {row["feedback_id"] for row in rows}
     assert world.rows("quarantined_feedback") == []

@@ -1,15 +1,21 @@
 """Attribution: one meaning in the function and the expression, whatever the order of arrival."""
 
+from collections import Counter
+from datetime import timedelta
+
 import pytest
 from hypothesis import given as given_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from feedback_loop.learning.attribution import attribute, attributed, undoes
+from feedback_loop.learning.policies import Placed
+from feedback_loop.learning.policies.attribution import AttributionPolicy, Terms
 from feedback_loop.learning.rows import feedback_row, inference_row
 from feedback_loop.learning.schemas import ATTRIBUTED_SCHEMA
 from tests.learning.stories import facts
 from tests.learning.worlds import (
+    NOON,
     Follower,
     Prepared,
     answered,
@@ -24,6 +30,12 @@ from tests.learning.worlds import (
 
 PLACES = ("log_offset", "inference_offset", "project_id")
 ATTRIBUTED = Prepared(attributed)
+TERMS = {metric: Terms(wait_s=12, early_s=9) for metric in ("accuracy", "satisfaction", "tone", "win_rate")}
+SHORT = Placed(AttributionPolicy(orphan_s=30, metrics=TERMS), 0)
+LONG = Placed(AttributionPolicy(orphan_s=3_600, metrics={"accuracy": Terms(wait_s=1)}), 0)
+WAITS = {1: [SHORT], 2: [SHORT], 3: [LONG, SHORT._replace(log_offset=25)]}
+LATER = NOON + timedelta(minutes=2)
+IN_TIME = Prepared(lambda feedback, inferences: attributed(feedback, inferences, waits=WAITS, newest=LATER))
 ONE_ID, OTHER_ID = "0192f0c1-7c1e-7a50-8a3e-000000000001", "0192f0c1-7c1e-7a50-8a3e-000000000002"
 
 
@@ -49,6 +61,48 @@ def test_function_and_expression_agree_in_any_order(first, data):
         for p in (1, 2)
     )
     assert one == other
+
+
+@settings(max_examples=40, deadline=None)
+@given_any(first=facts(), data=st.data())
+def test_function_and_expression_agree_on_what_is_over(first, data):
+    """Late, early and orphaned are told alike by both, and by any order of arrival, under each project's policy."""
+    second = data.draw(st.permutations(first))
+    log = logged(first, project_id=1) + logged(second, project_id=2, start=1 + len(first))
+    log += logged(first, project_id=3, start=1 + 2 * len(first))
+
+    live = Follower(waits=WAITS).follow(log).until(LATER)
+    at_once = IN_TIME(live.feedback.values(), live.inferences.values())
+    rows = {(row["project_id"], row["feedback_id"]): row for row in at_once}
+
+    assert rows == live.states
+    states = [Counter((name, row["state"]) for (p, name), row in rows.items() if p == project) for project in (1, 2)]
+    assert states[0] == states[1]
+    assert "pending" not in {row["state"] for (project, _), row in rows.items() if project < 3}
+
+
+@pytest.mark.parametrize(
+    ("second", "state"),
+    [(-10, "mismatched"), (-9, "attributed"), (12, "attributed"), (12.000001, "late")],
+)
+def test_feedback_counts_within_its_window(second, state):
+    """From `early_s` before its inference, which clocks may disagree by, to `wait_s` after it, both included."""
+    said = at(given("explicit_binary", {"positive": True}), 2, seconds=second)
+
+    seen = attribute(feedback_row(said), inference_row(answered("a")), WAITS)
+
+    assert seen.state == state
+
+
+def test_feedback_waits_until_it_is_orphaned():
+    """By the newest receipt of the log, not by a clock; an inference that comes after all takes it in."""
+    said = feedback_row(given("explicit_binary", {"positive": True}))
+    day = timedelta(days=1)
+
+    assert attribute(said, None, newest=NOON + day - timedelta(microseconds=1)).state == "pending"
+    assert attribute(said, None, newest=NOON + day).state == "orphaned"
+    assert attribute(said, None, WAITS, NOON + timedelta(seconds=30)).state == "orphaned"
+    assert attribute(said, inference_row(answered("a")), newest=NOON + day).state == "attributed"
 
 
 def test_the_expression_keeps_the_promised_columns():

@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from feedback_ingest.log import LogRow
 from feedback_loop.learning import metrics
-from feedback_loop.learning.attribution import attribute, attributed, undoes
+from feedback_loop.learning.attribution import NO_WAITS, attribute, attributed, undoes
 from feedback_loop.learning.datasets import labeled_set
 from feedback_loop.learning.enrichers import enriched
+from feedback_loop.learning.policies.attribution import Waits
 from feedback_loop.learning.rows import feedback_row, inference_row
 from feedback_loop.learning.schemas import FEEDBACK_SCHEMA, INFERENCE_SCHEMA
 from feedback_loop.learning.segments import ALL, Admitted, admitted
@@ -107,7 +108,11 @@ def logged(rows: Sequence[LogRow], project_id: int = 1, start: int = 1) -> list[
 class Follower:
     """Reads the log one fact at a time, as the stream does: states, and metrics kept by changes alone."""
 
-    def __init__(self, bucket_s: int = 10, registered: Iterable[metrics.Registered] = ()) -> None:
+    def __init__(
+        self, bucket_s: int = 10, registered: Iterable[metrics.Registered] = (), waits: Waits = NO_WAITS
+    ) -> None:
+        self.waits = waits
+        self.newest: datetime | None = None
         self.feedback: dict[tuple[int, str], dict[str, Any]] = {}
         self.inferences: dict[tuple[int, str], dict[str, Any]] = {}
         self.states: dict[tuple[int, str], dict[str, Any]] = {}
@@ -140,11 +145,18 @@ class Follower:
                 self._attribute(each)
         return self
 
+    def until(self, newest: datetime) -> "Follower":
+        """Lets time pass: the log has received something then."""
+        self.newest = newest
+        for feedback in self.feedback.values():
+            self._attribute(feedback)
+        return self
+
     def _attribute(self, feedback: dict[str, Any]) -> None:
         key = (feedback["project_id"], feedback["feedback_id"])
         inference = self.inferences.get((feedback["project_id"], feedback["inference_request_id"]))
         undone = any(undoes(other, feedback) for other in self._undoing[key])
-        after = feedback | attribute(feedback, inference)._asdict() | {"is_undone": undone}
+        after = feedback | attribute(feedback, inference, self.waits, self.newest)._asdict() | {"is_undone": undone}
         for state, sign in ((self.states.get(key), -1), (after, 1)):
             if state is not None:
                 self._add(metrics.contributions(state, inference, self.bucket_s, self.registered), sign)

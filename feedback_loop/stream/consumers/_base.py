@@ -15,6 +15,7 @@ from sqlmodel import Session, SQLModel
 from feedback_ingest.log import Fact, LogRow
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.collecting import collect_classes
+from feedback_loop.stream.waits import Due
 
 Row = Mapping[str, Any]
 
@@ -116,6 +117,10 @@ class Consumer(ABC):
     @abstractmethod
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Writes this batch's effects; `now` is the wall clock. Raises when an event cannot be taken."""
+
+    def next_due(self, cursor: Cursor[Any]) -> Due | None:
+        """What of its tables falls due next by the passing of time alone; None where nothing does."""
+        return None
 
     def recall(self, batch: Batch, cursor: Cursor[Any]) -> None:
         """Tells the batch again what `apply` found out in it, for those that come after in another process.

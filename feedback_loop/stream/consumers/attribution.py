@@ -1,21 +1,24 @@
 """Attribution, event by event in the order of the log: what is known is read once a batch, what changed written once.
 
 Whatever the order in which an inference, its feedback, and what undoes that feedback arrive, the table ends the same:
-each looks for the others, in the batch and in the tables.
+each looks for the others, in the batch and in the tables. Every event also tells the time, by which waits end.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from heapq import heappop, heappush
 from operator import itemgetter
 from typing import Any, ClassVar
 
 from psycopg import Cursor
 from sqlmodel import SQLModel
 
-from feedback_loop.learning.attribution import attribute, undoes
+from feedback_loop.learning.attribution import attribute, due_at, moment, undoes
+from feedback_loop.stream import waits
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Event, Row
-from feedback_loop.stream.tables import AttributionChange, LiveFeedback, LiveInference
+from feedback_loop.stream.tables import AttributionChange, LiveClock, LiveFeedback, LiveInference, LiveWait
+from feedback_loop.stream.waits import Due
 from feedback_loop.stream.writing import columns, copy, json_text, pairs
 
 Key = tuple[int, str]
@@ -32,7 +35,7 @@ ORDER BY f.log_offset
 """
 BY_ID = FEEDBACK.format(condition="f.feedback_id = k.id")
 BY_TARGET = FEEDBACK.format(condition="f.target_feedback_id = k.id")
-WAITING = FEEDBACK.format(condition="f.inference_request_id = k.id AND f.state = 'pending'")
+WAITING = FEEDBACK.format(condition="f.inference_request_id = k.id AND f.inference_offset IS NULL")
 
 # All of a feedback but its judgement is as it was; the answer is told as far as it was known then.
 RECALL = """
@@ -46,9 +49,10 @@ WHERE c.cause_offset BETWEEN %s AND %s ORDER BY c.change_id
 REWRITE = """
 UPDATE live_feedback f
 SET state = u.state, inference_offset = u.inference_offset, model_name = u.model_name, correct = u.correct,
-    is_undone = u.is_undone, row = u.row::json
-FROM unnest(%s::int[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::bool[], %s::bool[], %s::text[])
-     AS u(project_id, feedback_id, state, inference_offset, model_name, correct, is_undone, row)
+    is_undone = u.is_undone, due_at = u.due_at, row = u.row::json
+FROM unnest(
+    %s::int[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::bool[], %s::bool[], %s::timestamptz[], %s::text[]
+) AS u(project_id, feedback_id, state, inference_offset, model_name, correct, is_undone, due_at, row)
 WHERE f.project_id = u.project_id AND f.feedback_id = u.feedback_id
 """
 
@@ -67,10 +71,10 @@ rewritten = itemgetter(
 
 
 class Attribution(Consumer):
-    """Keeps live_inferences, live_feedback and attribution_changes."""
+    """Keeps live_inferences, live_feedback and attribution_changes, and what it knows of the time and of policies."""
 
     name: ClassVar[str] = "attribution"
-    tables: ClassVar[tuple[type[SQLModel], ...]] = (LiveInference, LiveFeedback, AttributionChange)
+    tables: ClassVar[tuple[type[SQLModel], ...]] = (LiveInference, LiveFeedback, AttributionChange, LiveClock, LiveWait)
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Fills `batch.changes` once the tables hold them."""
@@ -78,6 +82,7 @@ class Attribution(Consumer):
         for event in batch.events:
             if event.fault is not None:
                 raise event.fault
+            known.tell_time(event.row.received_at, event.row.log_offset)
             if event.inference is not None:
                 known.answer(event.inference)
             elif event.feedback is not None:
@@ -85,7 +90,12 @@ class Attribution(Consumer):
         _write_inferences(cursor, batch.events)
         _write_feedback(cursor, known)
         _write_changes(cursor, known.changes)
+        waits.keep(cursor, known.newest)
         batch.changes = known.changes
+
+    def next_due(self, cursor: Cursor[Any]) -> Due | None:
+        """The feedback that waits for its inference and is orphaned next."""
+        return waits.next_due(cursor)
 
     def recall(self, batch: Batch, cursor: Cursor[Any]) -> None:
         """The changes that the batch's events caused, as they were found."""
@@ -112,6 +122,8 @@ class _Known:
         self._waiting: defaultdict[Key, list[Key]] = defaultdict(list)
         self._undoing: defaultdict[Key, list[Row]] = defaultdict(list)
         self._inferences: dict[Key, dict[str, Any]] = {}
+        self.newest, self._waits = waits.times(cursor, [event.row for event in events])
+        self._due: list[tuple[datetime, int, Key]] = []
         self._load(cursor, events)
 
     def _load(self, cursor: Cursor[Any], events: Sequence[Event]) -> None:
@@ -125,9 +137,24 @@ class _Known:
             self._feedback[id_of(stored)] = stored
         for stored in _fetch(cursor, BY_TARGET, {id_of(row) for row in said}):
             self._undoing[stored["project_id"], stored["target_feedback_id"]].append(stored)
+        for stored in waits.due(cursor, max(event.row.received_at for event in events)):
+            self._feedback[id_of(stored)] = stored
+            self._wait(stored)
         wanted = {about(row) for row in said} | {about(row) for row in self._feedback.values()}
         for stored in _fetch(cursor, INFERENCES, wanted - arriving):
             self._inferences[about(stored)] = stored
+
+    def tell_time(self, received_at: datetime, log_offset: int) -> None:
+        """An event was received then: whose wait is over by it is orphaned."""
+        if self.newest is None or received_at > self.newest:
+            self.newest = received_at
+        while self._due and self._due[0][0] <= self.newest:
+            before = self._feedback[heappop(self._due)[2]]
+            if before["state"] == "pending":
+                self._change(log_offset, before, {**before, "state": "orphaned", "due_at": None})
+
+    def _wait(self, row: dict[str, Any]) -> None:
+        heappush(self._due, (moment(row["due_at"]), row["log_offset"], id_of(row)))
 
     def answer(self, inference: dict[str, Any]) -> None:
         """An inference arrived: whatever waited for it is attributed."""
@@ -145,8 +172,10 @@ class _Known:
         is_undone = any(undoes(other, feedback) for other in self._undoing.get(key, ()))
         after = self._judged(feedback, is_undone)
         self._change(feedback["log_offset"], None, after)
-        if after["state"] == "pending":
+        if after["inference_offset"] is None:
             self._waiting[about(feedback)].append(key)
+        if after["due_at"] is not None:
+            self._wait(after)
         if feedback["target_feedback_id"]:
             target = (feedback["project_id"], feedback["target_feedback_id"])
             self._undoing[target].append(feedback)
@@ -156,7 +185,7 @@ class _Known:
 
     def _judged(self, feedback: dict[str, Any], is_undone: bool) -> dict[str, Any]:
         """The row as attributed now; `named` keeps the model name the client gave, to judge by it again later."""
-        found = attribute(feedback, self._inferences.get(about(feedback)))
+        found = attribute(feedback, self._inferences.get(about(feedback)), self._waits, self.newest)
         return {
             **feedback,
             "named": feedback["model_name"],
@@ -166,6 +195,7 @@ class _Known:
             "correct": found.correct,
             "answer_label": found.answer_label,
             "is_undone": is_undone,
+            "due_at": due_at(feedback, self._waits) if found.state == "pending" else None,
         }
 
     def _change(self, cause_offset: int, before: dict[str, Any] | None, after: dict[str, Any]) -> None:
@@ -191,9 +221,15 @@ def _write_feedback(cursor: Cursor[Any], known: _Known) -> None:
     new = [row for key, row in known.touched.items() if key in known.fresh]
     if new:
         copy(cursor, LiveFeedback, ((*live_columns(row), json_text(row)) for row in new))
-    old = [(*rewritten(row), json_text(row)) for key, row in known.touched.items() if key not in known.fresh]
+    changed = [row for key, row in known.touched.items() if key not in known.fresh]
+    old = [(*rewritten(row), _due_at(row), json_text(row)) for row in changed]
     if old:
         cursor.execute(REWRITE, [list(column) for column in zip(*old, strict=True)])
+
+
+def _due_at(row: Row) -> datetime | None:
+    """When it falls due; a row that waited no longer when waits were first kept does not say."""
+    return moment(row["due_at"]) if row.get("due_at") is not None else None
 
 
 def _write_changes(cursor: Cursor[Any], changes: list[Change]) -> None:
