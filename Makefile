@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+LABEL_STUDIO_VERSION := 1.23.2
+LABEL_STUDIO_PORT ?= 8080
 # Two files at a time, each process with a Postgres of its own; the longest, acceptance, comes first by its name.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -19,11 +21,11 @@ export UV_SYSTEM_CERTS ?= 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench chaos docs vendor lint
+.PHONY: help setup demo up test check bench chaos docs vendor label-studio lint
 
 help: ## list the verbs
 	@echo 'make VERB [ARGS="..."]'
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1	\2/' | expand -t 11
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1	\2/' | expand -t 16
 
 setup: $(VENV)/.ready ## install everything into .venv, from the lock
 
@@ -54,6 +56,9 @@ vendor: ## fetch what the pages load of others again, with npm, as its lock says
 		cp node_modules/uplot/dist/uPlot.iife.min.js node_modules/uplot/dist/uPlot.min.css . && \
 		cp node_modules/uplot/LICENSE uPlot.LICENSE.txt && sha256sum uPlot.* > SHA256SUMS && rm -r node_modules
 
+label-studio: .label-studio/venv/.ready-$(LABEL_STUDIO_VERSION) ## install Label Studio beside this, and run it until Ctrl-C
+	@deploy/label-studio.sh $(CURDIR)/.label-studio/data $(LABEL_STUDIO_PORT)
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -62,6 +67,12 @@ lint: setup
 
 $(VENV)/.ready: .uv/bin/uv-$(UV_VERSION) pyproject.toml uv.lock
 	@.uv/bin/uv sync --frozen --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
+	@touch $@
+
+# In an environment of its own: what it needs does not go together with what this project needs.
+.label-studio/venv/.ready-$(LABEL_STUDIO_VERSION): .uv/bin/uv-$(UV_VERSION)
+	@.uv/bin/uv venv --quiet --clear --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .label-studio/venv
+	@.uv/bin/uv pip install --quiet --python .label-studio/venv/bin/python label-studio==$(LABEL_STUDIO_VERSION)
 	@touch $@
 
 # pip alone is enough for this: no ensurepip, no virtual environment, no administrator.

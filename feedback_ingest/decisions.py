@@ -33,6 +33,8 @@ KINDS = (
     "route_removed",
     "hold_released",
     "review_queue_defined",
+    "labeling_job_started",
+    "labeling_job_collected",
     "review_policy_defined",
     "review_policy_removed",
     "review_budget_spent",

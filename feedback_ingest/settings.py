@@ -147,6 +147,12 @@ class Settings(BaseSettings):
         description="Secret that Label Studio shows with what it tells; without it that is refused.",
     )
 
+    ground_truth_place: str | None = Field(
+        None, pattern=r"^s3://[^/]+", description="s3://bucket/prefix where labeling jobs of Ground Truth are kept."
+    )
+    ground_truth_workteam: str | None = Field(None, description="ARN of the team that works on labeling jobs.")
+    ground_truth_role: str | None = Field(None, description="ARN of the role that labeling jobs run as.")
+
     @property
     def postgres_dir(self) -> Path:
         """Folder of the embedded PostgreSQL cluster."""

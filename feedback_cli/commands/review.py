@@ -145,17 +145,50 @@ def label_studio(as_json: bool = JSON) -> None:
     from feedback_ingest.postgres import open_database
     from feedback_ingest.settings import get_settings
     from feedback_loop.review.label_studio.exchange import exchange
-    from feedback_loop.stream.flagging import flags
-    from feedback_loop.stream.routing import candidates
 
     with administration() as work:
         decider = work.decider
     database = open_database()
     try:
-        done = exchange(database, get_settings(), decider, (candidates.newly, flags.newly))
+        done = exchange(database, get_settings(), decider)
     finally:
         database.close()
     for each in done:
         told = {"project": each.project, "queue": each.queue_id, "sent": each.sent, **each.outcomes}
         words = ", ".join(f"{count} {name}" for name, count in each.outcomes.items()) or "nothing new"
         typer.echo(json.dumps(told) if as_json else f"{each.project}/{each.queue_id}  sent {each.sent}; {words}")
+
+
+@review.command("ground-truth")
+def ground_truth(
+    start: str | None = typer.Option(None, help="A queue whose open items become a labeling job; this costs money."),
+    project: str = PROJECT,
+    as_json: bool = JSON,
+) -> None:
+    """Take in what labeling jobs of SageMaker Ground Truth found; with --start, start one instead.
+
+    Example: feedback review ground-truth --start mail
+    """
+    from feedback_cli.commands.keys import administration
+    from feedback_ingest.postgres import open_database
+    from feedback_ingest.settings import get_settings
+    from feedback_loop.review.ground_truth import jobs
+    from feedback_loop.review.ground_truth.amazon import Amazon
+
+    with administration() as work:
+        decider = work.decider
+    amazon = Amazon(get_settings())
+    database = open_database()
+    try:
+        if start is not None:
+            name = jobs.start(database, amazon, project, start, decider)
+            typer.echo(json.dumps({"started": name}) if as_json else f"started {name or 'nothing: no item is open'}")
+            return
+        found = jobs.collect(database, amazon, decider)
+    finally:
+        database.close()
+    for each in found:
+        told = {"queue": each.queue_id, "job": each.name, "state": each.state, "labelled": each.labelled}
+        words = ", ".join(f"{count} {name}" for name, count in each.outcomes.items())
+        row = {**told, **each.outcomes}
+        typer.echo(json.dumps(row) if as_json else f"{each.name}  {each.state}, {each.labelled} labelled  {words}")

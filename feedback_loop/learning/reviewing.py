@@ -21,6 +21,8 @@ Asked = Literal["explicit_label", "explicit_correction", "preference_pair"]
 """What a reviewer is asked for: a value of this feedback type, by its widget."""
 Place = Literal["here", "label_studio", "ground_truth"]
 """Where the items of a queue are judged: on the page and by the API, or in a tool outside that a connector talks to."""
+GROUND_TRUTH_WORKERS = 9
+"""So many at most may label one object there."""
 LARGEST = 1_000
 """Priorities are whole numbers from 0 to this; the larger comes first."""
 
@@ -67,6 +69,10 @@ class ReviewQueue(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
             found.append(Fault("/options", "not-allowed"))
         if len({canonical_json(option) for option in self.options or ()}) != len(self.options or ()):
             found.append(Fault("/options", "must-differ"))
+        if self.judged_in == "ground_truth" and self.options is None:
+            found.append(Fault("/options", "required"))
+        if self.judged_in == "ground_truth" and self.overlap > GROUND_TRUTH_WORKERS:
+            found.append(Fault("/overlap", "out-of-range"))
         return found
 
     def as_data(self) -> dict[str, Any]:

@@ -101,6 +101,33 @@ def submit(
     return judged
 
 
+def conclude(
+    session: Session, queue: ReviewQueue, held: Holding, value: dict[str, Any], confidence: float, decider: Decider,
+    now: datetime,
+) -> Judged:  # fmt: skip
+    """An answer that a tool outside made of many: the verdict, or disputed where it is not sure enough of it.
+
+    The caller commits, soon. Raises as `submit`.
+    """
+    answer = answer_of(queue, value)
+    task = locked(session, *held)[1]
+    outcome = {
+        "method": queue.judged_in,
+        "share": confidence,
+        "agreement": None,
+        "reason": f"consolidated with a confidence of {confidence:.3f}",
+        "annotators": [held.reviewer],
+    }
+    closing = Closing(held.project_id, queue, task, now)
+    judged, told = Judged("disputed"), [_closed(closing, "disputed", outcome)]
+    if task["is_gold"]:
+        judged, told = Judged("submitted"), []
+    elif confidence > queue.more_than:
+        judged, told = _decided(session, closing, value, outcome, queue.golden)
+    tell(session, [_said(SUBMITTED, held, now, value=value, answer=answer), *told], decider.pepper)
+    return judged
+
+
 def skip(session: Session, held: Holding, reason: str, decider: Decider, now: datetime) -> None:
     """The reviewer has nothing to say of it, and is not given it again. Raises as `locked`; the caller commits."""
     _leave(session, held, SKIPPED, reason, decider, now)
@@ -188,6 +215,8 @@ def _decided(
         "source": {"kind": "reviewer", "id": f"review/{task['queue_id']}"},
         **verdict_of(closing.queue, value, told),
     }
+    if outcome["method"] == closing.queue.judged_in:  # there is no agreement to tell of, only how sure the tool is
+        body["confidence"] = outcome["share"]
     closed = _closed(closing, "decided", {**outcome, "value": dict(value), "verdict": name})
     return Judged("decided", name), [closed, Fact(closing.project_id, "feedback", name, body, closing.now)]
 

@@ -19,8 +19,6 @@ from feedback_loop.review.folding import SUBMITTED
 from feedback_loop.review.label_studio.exchange import HOOK_PATH, exchange
 from feedback_loop.review.outside.exports import bound
 from feedback_loop.review.outside.labels import OutsideLabel, give
-from feedback_loop.stream.flagging import flags
-from feedback_loop.stream.routing import candidates
 from tests.api.conftest import PEPPER, Client
 from tests.api.test_review import define, infer, open_items
 from tests.review.studios import TOKEN, Studio, double
@@ -65,7 +63,7 @@ def task(called: Client, told: Settings, studio: Studio, database: Database, mak
     admin = make_key("admin")
     define(called, admin, "there", judged_in="label_studio", options=["spam", "ham"], overlap=2)
     [name] = open_items(called, admin, "there", {"inference_request_id": infer(called, admin)})
-    exchange(database, told, Decider("label_studio", Pepper(PEPPER.encode())), (candidates.newly, flags.newly))
+    exchange(database, told, Decider("label_studio", Pepper(PEPPER.encode())))
     [found] = [each for each in studio.tasks(studio.project()) if each["data"]["external_id"] == name]
     result = [{"from_name": "answer", "type": "choices", "value": {"choices": ["ham"]}}]
     annotation = {"id": 1, "completed_by": 7, "was_cancelled": False, "result": result}

@@ -30,9 +30,12 @@ def key_for(database: Database, *scopes: str, project: str = "default", **limits
 
 
 class Door:
-    """`feedback api --only ingest` on a given database: its supervisor and its one worker."""
+    """`feedback api --only ingest` on a given database, or all of the API: its supervisor and its one worker."""
 
-    def __init__(self, dsn: str, folder: Path, plant: str = "failpoints", **settings: object) -> None:
+    def __init__(
+        self, dsn: str, folder: Path, plant: str = "failpoints", is_whole: bool = False, **settings: object
+    ) -> None:
+        self._only = [] if is_whole else ["--only", "ingest"]
         self.folder = folder
         self.points = folder / "points"
         self.points.mkdir(parents=True, exist_ok=True)
@@ -49,7 +52,7 @@ class Door:
 
     def launch(self) -> "Door":
         """Starts it without waiting for it."""
-        command = [sys.executable, "-m", "feedback_cli", "api", "--only", "ingest", "--port", str(self.port)]
+        command = [sys.executable, "-m", "feedback_cli", "api", *self._only, "--port", str(self.port)]
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self._environment, stdout=out, stderr=out, start_new_session=True

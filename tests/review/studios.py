@@ -1,18 +1,27 @@
 """Label Studio for tests: a small server that answers like it where the connector asks, and the real one."""
 
 import json
+import os
 import re
+import signal
+import subprocess
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-TOKEN = "t" * 40
+from tests.ports import free_port
+from tests.support.waiting import wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "a1" * 20
 
 
 class Studio:
@@ -37,11 +46,13 @@ class Studio:
                 return found
             page += 1
 
-    def annotate(self, task: int, user: int, words: str | None, **more: Any) -> None:
-        """What a user says of a task; None skips it."""
+    def annotate(self, task: int, user: int, words: str | None, is_typed: bool = False) -> None:
+        """What a user says of a task, chosen or typed as another label; None skips it."""
         said = {"from_name": "answer", "to_name": "inputs", "type": "choices", "value": {"choices": [words]}}
+        if is_typed:
+            said = {"from_name": "other", "to_name": "inputs", "type": "textarea", "value": {"text": [words]}}
         body = {"result": [said] if words is not None else [], "was_cancelled": words is None, "completed_by": user}
-        self.http.post(f"/api/tasks/{task}/annotations/", json=body | more).raise_for_status()
+        self.http.post(f"/api/tasks/{task}/annotations/", json=body).raise_for_status()
 
 
 class Double(BaseHTTPRequestHandler):
@@ -118,3 +129,42 @@ def double() -> Iterator[Studio]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def is_installed() -> bool:
+    """Did `make label-studio` install one?"""
+    return (ROOT / ".label-studio" / "venv" / "bin" / "label-studio").exists()
+
+
+class Installed(Studio):
+    """The real Label Studio in a process group of its own, with users 1 to `people`; its database is in `folder`."""
+
+    def __init__(self, folder: Path, people: int) -> None:
+        self.port, self.folder, self.people = free_port(), folder, people
+        (folder / "token").write_text(TOKEN)
+        super().__init__(f"http://127.0.0.1:{self.port}")
+
+    def start(self) -> "Installed":
+        """Returns when it answers."""
+        command = ["sh", str(ROOT / "deploy" / "label-studio.sh"), str(self.folder), str(self.port)]
+        with (self.folder / "log").open("ab") as out:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, start_new_session=True)
+        wait_for(self.is_ready, 180, "Label Studio to answer")
+        while self.http.get("/api/users/").raise_for_status().json()[-1]["id"] < self.people:
+            name = f"annotator-{uuid.uuid4().hex}@example.org"
+            told = {"username": name[:30], "email": name, "password": "of no use"}
+            self.http.post("/api/users/", json=told).raise_for_status()
+        return self
+
+    def is_ready(self) -> bool:
+        """Does it say so?"""
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        try:
+            return self.http.get("/health").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL to all of it at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(20)

@@ -15,17 +15,22 @@ from feedback_loop.learning.reviewing import ReviewQueue
 from feedback_loop.review.label_studio import pushing
 from feedback_loop.review.label_studio.exchange import TOOL, exchange
 from feedback_loop.review.label_studio.server import LabelStudioAway
-from feedback_loop.stream.flagging import flags
-from feedback_loop.stream.routing import candidates
 from tests.review.reviewers import Office
-from tests.review.studios import TOKEN, Studio, double
+from tests.review.studios import TOKEN, Installed, Studio, double, is_installed
+
+REAL = [pytest.mark.chaos, pytest.mark.skipif(not is_installed(), reason="make label-studio has installed none")]
 
 
-@pytest.fixture
-def studio() -> Iterator[Studio]:
-    """A Label Studio."""
-    with double() as opened:
-        yield opened
+@pytest.fixture(scope="module", params=["small", pytest.param("real", marks=REAL)])
+def studio(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A Label Studio: the small one answers as the real one does, which `make chaos` asks too."""
+    if request.param == "small":
+        with double() as opened:
+            yield opened
+        return
+    real = Installed(tmp_path_factory.mktemp("studio"), 12)
+    yield real.start()
+    real.kill()
 
 
 class Desk(Office):
@@ -39,7 +44,7 @@ class Desk(Office):
 
     def exchange(self) -> tuple[int, Counter[str]]:
         """What one exchange did for this queue."""
-        done = exchange(self.database, self.settings, Decider(TOOL, self.pepper), (candidates.newly, flags.newly))
+        done = exchange(self.database, self.settings, Decider(TOOL, self.pepper))
         [mine] = [each for each in done if each.queue_id == self.queue.queue_id]
         return mine.sent, mine.outcomes
 
@@ -50,15 +55,21 @@ class Desk(Office):
             found.setdefault(task["data"]["external_id"], []).append(task)
         return found
 
-    def annotate(self, task_id: str, user: int, words: str | None, **more: Any) -> None:
+    def project(self) -> Any:
+        """The newest project there."""
+        [found] = [each for each in self.studio.http.get("/api/projects").json()["results"]
+                   if each["id"] == self.studio.project()]  # fmt: skip
+        return found
+
+    def annotate(self, task_id: str, user: int, words: str | None) -> None:
         """What a user there says of one of our tasks."""
-        self.studio.annotate(self.there()[task_id][0]["id"], user, words, **more)
+        self.studio.annotate(self.there()[task_id][0]["id"], user, words)
 
 
 @pytest.fixture
 def desk(studio: Studio, settings: Settings, database: Database, pepper: Pepper, request: Any) -> Desk:
     """A queue of the test's own."""
-    return Desk(studio, settings, database, pepper, queue_id=request.node.name[5:60].strip("[]"))
+    return Desk(studio, settings, database, pepper, queue_id=request.function.__name__[5:] + f"-{id(studio)}")
 
 
 def test_items_stand_there_as_the_queue_asks(desk: Desk) -> None:
@@ -67,7 +78,7 @@ def test_items_stand_there_as_the_queue_asks(desk: Desk) -> None:
 
     assert desk.exchange()[0] == 2
 
-    [project] = desk.studio.http.get("/api/projects").json()["results"]
+    project = desk.project()
     choices = [each.get("value") for each in ElementTree.fromstring(project["label_config"]).iter("Choice")]
     assert (choices, project["maximum_annotations"]) == (["cat", "dog"], 2)
     [task] = desk.there()[first]
@@ -154,7 +165,7 @@ def test_a_change_of_the_queue_is_told(desk: Desk) -> None:
 
     changed.exchange()
 
-    [project] = desk.studio.http.get("/api/projects").json()["results"]
+    project = desk.project()
     assert 'value="cow"' in project["label_config"] and "cow" not in str(desk.there())
     assert len(changed.there()) == 1
 

@@ -1,10 +1,9 @@
 """The exchange with Label Studio: what is open goes out, what was annotated comes in, as often as anybody asks."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
@@ -13,18 +12,14 @@ from feedback_ingest.decisions import Decider
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.reviewing import Place
-from feedback_loop.review.intake import Sources, take_in
 from feedback_loop.review.label_studio.pulling import pull, pull_named
 from feedback_loop.review.label_studio.pushing import linked, push
 from feedback_loop.review.label_studio.server import LabelStudio, LabelStudioAway
 from feedback_loop.review.outside.exports import alone, bound
 from feedback_loop.review.outside.tables import ReviewPlace
-from feedback_loop.review.queues import ProjectQueues
 
 TOOL: Place = "label_studio"
 HOOK_PATH = "/v1/integrations/label-studio/webhook"
-Newly = Callable[[Session, int, int], Sequence[Mapping[str, Any]]]
-"""Gives what leads to review in a project behind an offset, as `intake.Sources` says."""
 
 
 class Exchanged(NamedTuple):
@@ -36,9 +31,7 @@ class Exchanged(NamedTuple):
     outcomes: Counter[str]
 
 
-def exchange(
-    database: Database, settings: Settings, decider: Decider, newly: tuple[Newly, Newly], unread_s: float = 0
-) -> list[Exchanged]:
+def exchange(database: Database, settings: Settings, decider: Decider, unread_s: float = 0) -> list[Exchanged]:
     """Every queue that is judged in Label Studio, in turn; one that another process is at is left to that.
 
     Tasks are looked at that were not for `unread_s` seconds; those that Label Studio tells of are not waited for.
@@ -47,10 +40,6 @@ def exchange(
     """
     with Session(database.engine) as session:
         queues = bound(session, TOOL)
-        for project_id in sorted({at.project_id for at in queues}):
-            sources = Sources(*(partial(each, session, project_id) for each in newly))
-            take_in(session, ProjectQueues(session, project_id), sources, decider, utc_now())
-            session.commit()
     done, failed = [], []
     with LabelStudio.of(settings) as server:
         for at in queues:

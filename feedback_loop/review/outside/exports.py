@@ -35,6 +35,11 @@ WHERE e.project_id = :project_id AND e.queue_id = :queue_id AND e.tool = :tool A
 """
 LONGEST_UNREAD = text(f"{OUT} AND e.read_at < :before ORDER BY e.read_at, e.task_id LIMIT :limit")
 NAMED = text(f"{OUT} AND e.remote_id = ANY(CAST(:remote_ids AS text[]))")
+FORGET = text("""
+DELETE FROM review_exports e USING review_tasks t
+WHERE t.project_id = e.project_id AND t.task_id = e.task_id AND t.state = 'open'
+  AND e.project_id = :project_id AND e.queue_id = :queue_id AND e.tool = :tool AND e.remote_id = :remote_id
+""")
 READ = text("""
 UPDATE review_exports SET read_at = :now WHERE project_id = :project_id AND task_id = ANY(CAST(:task_ids AS text[]))
 """)
@@ -94,6 +99,11 @@ def longest_unread(session: Session, at: Bound, before: datetime, limit: int) ->
 def named(session: Session, at: Bound, remote_ids: Sequence[str]) -> list[Mapping[str, Any]]:
     """Those of `remote_ids` that are out and still open."""
     return [dict(row) for row in session.execute(NAMED, at.given | {"remote_ids": list(remote_ids)}).mappings()]
+
+
+def forget(session: Session, at: Bound, remote_id: str) -> None:
+    """What is out under an id and still open is not out any more; the caller commits."""
+    session.execute(FORGET, at.given | {"remote_id": remote_id})
 
 
 def looked_at(session: Session, at: Bound, task_ids: Sequence[str], now: datetime) -> None:

@@ -9,8 +9,9 @@ from feedback_ingest.clock import new_id
 from feedback_ingest.decisions import Decider
 from feedback_ingest.errors import Forbidden
 from feedback_loop.learning.reviewing import ReviewQueue, answer_of
+from feedback_loop.review import judging
 from feedback_loop.review.claims import LOCK_MINE, Lease, end_leases, take
-from feedback_loop.review.judging import Holding, submit, task_of
+from feedback_loop.review.judging import Holding, Judged, submit, task_of
 
 Became = Literal["submitted", "decided", "disputed", "known", "surplus", "waits"]
 """`known`: this person's label is in; `surplus`: the item has all that it wants; `waits`: somebody holds it here."""
@@ -30,6 +31,25 @@ def give(session: Session, queue: ReviewQueue, label: OutsideLabel, decider: Dec
 
     Raises ValidationFailed, NotFound, or Forbidden where the queue names its reviewers and this is none of them.
     """
+    held = _taken(session, queue, label, now)
+    return held if isinstance(held, str) else _became(submit(session, queue, held, label.value, decider, now))
+
+
+def conclude(
+    session: Session, queue: ReviewQueue, label: OutsideLabel, confidence: float, decider: Decider, now: datetime
+) -> Became:
+    """The same for an answer that the tool made of many, with how sure it is: the item is closed by it.
+
+    Raises as `give`.
+    """
+    held = _taken(session, queue, label, now)
+    if isinstance(held, str):
+        return held
+    return _became(judging.conclude(session, queue, held, label.value, confidence, decider, now))
+
+
+def _taken(session: Session, queue: ReviewQueue, label: OutsideLabel, now: datetime) -> Holding | Became:
+    """The task under a lease of this moment, or why there is none."""
     if not queue.may_judge(label.reviewer):
         raise Forbidden("The queue names its reviewers, and this person is none of them.")
     answer_of(queue, label.value)
@@ -44,6 +64,10 @@ def give(session: Session, queue: ReviewQueue, label: OutsideLabel, decider: Dec
     lease = Lease(label.project_id, label.reviewer, str(new_id()), now)
     if not take(session, queue, lease, task):
         return "waits"
-    held = Holding(label.project_id, label.task_id, label.reviewer, lease.lease_id)
-    judged = submit(session, queue, held, label.value, decider, now)
-    return "submitted" if judged.state == "submitted" else "decided" if judged.verdict else "disputed"
+    return Holding(label.project_id, label.task_id, label.reviewer, lease.lease_id)
+
+
+def _became(judged: Judged) -> Became:
+    if judged.verdict is not None:
+        return "decided"
+    return "submitted" if judged.state == "submitted" else "disputed"

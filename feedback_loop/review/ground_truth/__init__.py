@@ -1,0 +1,1 @@
+"""The connector to SageMaker Ground Truth: items go there as labeling jobs, consolidated answers come back."""
