@@ -6,7 +6,7 @@ What good is, and who wins, is said in `feedback_loop.learning`; here it is carr
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from feedback_assets import datasets_on_disk, facts
+from feedback_assets import facts
 from feedback_assets.gate import Comparison, compare
 from feedback_assets.gate_evidence import Sides, evidence
 from feedback_assets.references import with_read_inputs
@@ -15,6 +15,7 @@ from feedback_ingest.clock import new_id, utc_now
 from feedback_loop.learning.gate_checks import Limits
 from feedback_loop.learning.promotion import Evaluation, Verdict, checked, golden_rows, past_corrections
 from feedback_loop.learning.training import TrainedModel, train
+from feedback_loop.registry import dataset_shelf
 from feedback_loop.registry.champions import champion, load_artifact, promote
 from feedback_loop.registry.shelf import RegisteredModel, follow_alias, read_artifact, register
 from feedback_loop.registry.tables import Champion
@@ -30,8 +31,8 @@ def train_candidate(log: LogResource, dataset: Row) -> tuple[RegisteredModel, Tr
 
     Raises TooLittleToLearn.
     """
-    root = datasets_on_disk.root(log.settings.data_dir, dataset["project_id"])
-    found = datasets_on_disk.read(root, dataset["dataset_version"])
+    root = dataset_shelf.root(log.settings.data_dir, dataset["project_id"])
+    found = dataset_shelf.read(root, dataset["dataset_version"])
     model = train(found.rows().to_pylist(), dataset["seed"])
     params = {"chosen": model.chosen, "seed": dataset["seed"], "rows": model.rows, "row_digest": dataset["row_digest"]}
     metrics = {

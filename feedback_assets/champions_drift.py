@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from feedback_assets import facts
-from feedback_assets.compiling import recipe_for
 from feedback_ingest.log import LogRow
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.datasets import training_rows
@@ -135,8 +134,8 @@ def learnt_by(
     dataset = next((fact.body for fact in reversed(mine) if fact.body["dataset_version"] == version), None)
     if dataset is None:
         return None
-    recipe = recipe_for(labeled, incumbent.project_id, incumbent.model_name, settings)
-    rows = training_rows(labeled.filter(labeled.feedback_offset <= dataset["log_offset"]), recipe)
+    known = labeled.filter(labeled.feedback_offset <= dataset["log_offset"])
+    rows = training_rows(known, incumbent.project_id, incumbent.model_name, settings.training_rows)
     step = max(dataset["rows"] // SAMPLED_ROWS, 1)
     placed = rows.mutate(place=ibis.row_number().over(order_by=rows.feedback_offset))
     sample = placed.filter(placed.place % step == 0).inputs.to_pyarrow().to_pylist()
@@ -147,8 +146,7 @@ def new_labels(incumbent: Incumbent, labeled: "ibis.Table", datasets: Sequence[L
     """How many rows a training would see that the newest dataset of the model did not."""
     known = facts.of_model(datasets, incumbent.project_id, incumbent.model_name)
     seen = known[-1].body["log_offset"] if known else 0
-    recipe = recipe_for(labeled, incumbent.project_id, incumbent.model_name, settings)
-    rows = training_rows(labeled, recipe)
+    rows = training_rows(labeled, incumbent.project_id, incumbent.model_name, settings.training_rows)
     count: int = rows.filter(rows.feedback_offset > seen).count().to_pyarrow().as_py()
     return count
 

@@ -20,13 +20,19 @@ def routed(feedback: "ibis.Table", session: Session, upto_offset: int, sink: Sin
 
     A project that routes nothing to `sink` has there what reaches its lake.
     """
+    found = with_outcome(feedback, session, upto_offset, sink)
+    return found.filter(found.outcome.isnull()).drop("outcome")
+
+
+def with_outcome(feedback: "ibis.Table", session: Session, upto_offset: int, sink: Sink = "lake") -> "ibis.Table":
+    """`feedback` with the column `outcome`: null where `routed` has it, else `held` or `routed-elsewhere`."""
     import ibis
     import pyarrow as pa
 
     decisions = facts.read(session, (DEFINED, REMOVED, RELEASED), upto_offset)
     book = book_of_facts(decisions)
     if not book:
-        return feedback
+        return feedback.mutate(outcome=ibis.null("string"))
     verdicts = feedback.filter(feedback.feedback_type == VERDICT_TYPE)
     released = [
         {"project_id": fact.project_id, "feedback_id": fact.body["subject"]}
@@ -40,4 +46,5 @@ def routed(feedback: "ibis.Table", session: Session, upto_offset: int, sink: Sin
     others = {project: placed for project, placed in book.items() if project not in own}
     wanted = reaches(found, {project: book[project] for project in own}, sink)
     wanted = ibis.ifelse(found.project_id.isin(list(own)), wanted, reaches(found, others, "lake"))
-    return found.filter(~found.is_held, wanted).drop("is_held")
+    outcome = ibis.cases((found.is_held, "held"), (~wanted, "routed-elsewhere"), else_=None)
+    return found.mutate(outcome=outcome.cast("string")).drop("is_held")

@@ -8,6 +8,7 @@ import dagster as dg
 from feedback_assets import facts
 from feedback_assets.champions_drift import JUDGED_BY, reports
 from feedback_assets.compiling import compile_dataset, dataset_row, recipe_for
+from feedback_assets.dataset_sources import of_graph
 from feedback_assets.drift_facts import tell_changes
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Lake, Table
@@ -52,11 +53,19 @@ def drift_report(
 
 @dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "duckdb", "parquet"})
 def training_dataset(
-    context: dg.AssetExecutionContext, config: ModelChoice, log: LogResource, labeled_set: Table, inferences: Table
+    context: dg.AssetExecutionContext,
+    config: ModelChoice,
+    log: LogResource,
+    labeled_set: Table,
+    attributed_feedback: Table,
+    quarantined_feedback: Table,
+    feedback_events: Table,
+    inferences: Table,
 ) -> Described:
     """The newest labelled rows of one model that are not golden: Parquet, a manifest, and a fact that says so."""
     log_offset = int(Lake(log.settings.lake_dir).note("labeled_set"))
-    recipe = recipe_for(labeled_set, config.project_id, config.model_name, log.settings)
-    dataset = compile_dataset(log, labeled_set, inferences, recipe, log_offset)
+    project_id, recipe = recipe_for(labeled_set, config.project_id, config.model_name, log.settings)
+    sources = of_graph(log, attributed_feedback, quarantined_feedback, feedback_events, inferences, log_offset)
+    dataset = compile_dataset(log, sources, recipe, project_id, log_offset)
     context.log.info(f"compiled {dataset.version} with {dataset.manifest['rows']} rows")
     return Described(dataset_row(dataset), lambda rows: dataset_told(dataset))

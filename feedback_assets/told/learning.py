@@ -8,9 +8,9 @@ import dagster as dg
 import orjson
 
 from feedback_assets import facts
-from feedback_assets.datasets_on_disk import Dataset
 from feedback_assets.presentation import line_plot, markdown_table, point_width_s
 from feedback_ingest.log import LogRow
+from feedback_loop.registry.dataset_shelf import Dataset
 
 if TYPE_CHECKING:
     import ibis

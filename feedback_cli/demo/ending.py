@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from feedback_assets import datasets_on_disk
 from feedback_cli.demo.observer import Observer
 from feedback_cli.supervision.system import System
+from feedback_loop.registry import dataset_shelf
 
 CATCH_UP_S = 90.0
 
@@ -35,7 +35,7 @@ def links(system: System, observer: Observer) -> dict[str, str]:
     }
     compiled = [fact for fact in observer.facts if fact.kind == "dataset_compiled"]
     if compiled:
-        folder = datasets_on_disk.root(system.settings.data_dir, compiled[-1].project_id)
+        folder = dataset_shelf.root(system.settings.data_dir, compiled[-1].project_id)
         found["dataset"] = str(folder / compiled[-1].body["dataset_version"])
     return found
 

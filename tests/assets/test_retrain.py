@@ -12,11 +12,11 @@ from sqlmodel import Session
 
 from feedback_assets import candidates, facts
 from feedback_assets.assets import models
-from feedback_assets.datasets_on_disk import DatasetDamaged, next_version, read
 from feedback_loop.learning.promotion import Verdict
 from feedback_loop.learning.training import TrainedModel
 from feedback_loop.registry import shelf
 from feedback_loop.registry.champions import champion, load_artifact, promote
+from feedback_loop.registry.dataset_shelf import DatasetDamaged, next_version, read
 from feedback_loop.registry.shelf import RegisteredModel, register
 from feedback_loop.registry.tables import Champion
 from tests.assets.world import DAY, World

@@ -20,6 +20,11 @@ INFERENCE = {
     "segments": None,
     "inputs": '{"x":1}',
     "inputs_ref": None,
+    "has_inputs": True,
+    "outputs": "[]",
+    "action": "a",
+    "propensity": None,
+    "embedding": None,
 }
 
 

@@ -1,17 +1,13 @@
 """Datasets: whose label is believed, what is held out, and that equal input makes an equal dataset."""
 
-import json
-
 import pytest
 from hypothesis import given as given_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from feedback_loop.learning.datasets import (
-    Recipe,
     golden,
     is_golden,
-    manifest,
     row_digest,
     training_rows,
 )
@@ -32,7 +28,7 @@ from tests.learning.worlds import (
 
 
 def _trained(feedback, inferences):
-    return training_rows(labels_of(feedback, inferences), Recipe(1, "default", rows=50))
+    return training_rows(labels_of(feedback, inferences), 1, "default", 50)
 
 
 LABELED, TRAINED = Prepared(labels_of), Prepared(_trained)
@@ -162,17 +158,3 @@ def test_the_holdout_has_about_its_share():
     assert not any(is_golden(name, 0) for name in names)
     assert all(is_golden(name, 1) for name in names)
     assert fifth <= {name for name in names if is_golden(name, 0.3)}
-
-
-def test_a_manifest_says_what_the_dataset_is_made_of():
-    """Offset, recipe, seed, counts, versions, digest and files stand in it, and it is plain JSON."""
-    rows = TRAINED(*_town(30))
-    files = [{"path": "rows.parquet", "sha256": "00", "bytes": 1}]
-
-    made = manifest("digits-0001", Recipe(1, "default", seed=7), 60, rows, {"pyarrow": "26"}, files, {"rows": 0})
-
-    assert json.loads(json.dumps(made)) == made
-    assert (made["rows"], made["seed"], made["log_offset"]) == (len(rows), 7, 60)
-    assert sum(made["labels"].values()) == len(rows)
-    assert made["row_digest"] == row_digest(rows) != row_digest(rows[1:])
-    assert made["sources"] == {"ground_truth": len(rows)}

@@ -29,11 +29,9 @@ def enriched(attributed: "ibis.Table", inferences: "ibis.Table", every: "ibis.Ta
     the feedback is pending. `every` is all the feedback of the log; give it when `attributed` is a part of it.
     """
     by_name = {name: enricher.columns for name, enricher in _all().items()}
-    known = inferences
-    for enricher in collect().values():
-        known = enricher().expression(known)
+    asked = known(inferences)
     of_inference = [column for name in collect() for column in by_name[name]] + list(ASKED)
-    wide = known.select(*of_inference, e_project=known.project_id, e_request=known.inference_request_id)
+    wide = asked.select(*of_inference, e_project=asked.project_id, e_request=asked.inference_request_id)
     same = [attributed.project_id == wide.e_project, attributed.inference_request_id == wide.e_request]
     table = attributed.left_join(wide, same).select(*attributed.columns, *of_inference)
     for name, history in collect_history().items():
@@ -53,3 +51,10 @@ def _missing(table: "ibis.Table", by_name: Mapping[str, tuple[str, ...]]) -> "Ar
         is_unknown = ibis.and_(*(table[column].isnull() for column in by_name[name]))
         missing.append(ibis.ifelse(is_unknown, name, ibis.null("string")))
     return ibis.array(missing).filter(lambda name: name.notnull())
+
+
+def known(inferences: "ibis.Table") -> "ibis.Table":
+    """`inferences` (INFERENCE_SCHEMA) with what every enricher of inferences adds to them."""
+    for enricher in collect().values():
+        inferences = enricher().expression(inferences)
+    return inferences

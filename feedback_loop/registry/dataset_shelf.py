@@ -1,11 +1,11 @@
-"""Training datasets as folders: Parquet and a manifest, written whole, named in turn, and told as a fact."""
+"""Datasets on the shelf: folders of Parquet beside a manifest, each a version, written whole, checked by digest."""
 
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,41 +13,57 @@ import orjson
 
 from feedback_ingest.clock import new_id
 from feedback_ingest.errors import FeedbackError
-from feedback_loop.learning.datasets import Recipe, manifest
-from feedback_loop.learning.references import Excluded, references_told
 from feedback_loop.registry.shelf import file_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LIBRARIES = ("feedback-loop", "duckdb", "ibis-framework", "pyarrow", "scikit-learn")
-ROWS_FILE = "train.parquet"
 MANIFEST_FILE = "manifest.json"
+INDEX_FILE = "rows.parquet"
+"""One row an example's row: in which split and place it stands, what it rests on, its weight and its digest."""
+
+MEMBERS_FILE = "members.parquet"
+"""One row a feedback that was looked at: its offset, its inference's, and its outcome."""
 
 
 class DatasetDamaged(FeedbackError):
-    """A file of the dataset is missing or not the one its manifest names; compile the dataset again."""
+    """A file of the dataset is missing or not the one its manifest names; rebuild the dataset."""
 
     code = "dataset-damaged"
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A training dataset on the disk."""
+    """A dataset on the disk."""
 
     version: str
     folder: Path
     manifest: dict[str, Any]
 
-    def rows(self) -> "pa.Table":
-        """The training rows, in order; raises DatasetDamaged unless they are the bytes that the manifest names."""
+    def rows(self, split: str = "train") -> "pa.Table":
+        """The rows of a split, in order; raises DatasetDamaged unless they are the bytes that the manifest names."""
+        return self.table(f"{split}.parquet")
+
+    def table(self, name: str) -> "pa.Table":
+        """A file of the dataset; raises DatasetDamaged as `rows` does."""
         import pyarrow.parquet as pq
 
-        path = self.folder / ROWS_FILE
-        [named] = self.manifest["files"]
-        if not path.exists() or _sha256(path) != named["sha256"]:
-            raise DatasetDamaged(f"{path} is missing or not what its manifest names; compile the dataset again")
+        faults = [fault for fault in self.faults() if fault.startswith(f"{name} ")]
+        path = self.folder / name
+        if faults or not any(file["path"] == name for file in self.manifest["files"]):
+            raise DatasetDamaged(f"{path} is missing or not what its manifest names; rebuild the dataset")
         return pq.read_table(path)
+
+    def faults(self) -> list[str]:
+        """What is wrong with the files, a sentence each; empty where every byte is the one that was written."""
+        found = []
+        for file in self.manifest["files"]:
+            path = self.folder / file["path"]
+            if not path.exists():
+                found.append(f"{file['path']} is missing")
+            elif sha256_of(path) != file["sha256"]:
+                found.append(f"{file['path']} does not have the SHA-256 of its manifest")
+        return found
 
 
 def root(data_dir: Path, project_id: int) -> Path:
@@ -62,43 +78,22 @@ def next_version(model_name: str, known: Iterable[str]) -> str:
     return f"{model_name}-{max(numbers, default=0) + 1:04d}"
 
 
-def write(
-    root: Path,
-    dataset_version: str,
-    rows: "pa.Table",
-    recipe: Recipe,
-    log_offset: int,
-    excluded: Sequence[Excluded] = (),
-    skews: Sequence[Mapping[str, Any]] = (),
-) -> Dataset:
-    """Writes the folder `root/<version>`, whole or not at all; equal rows and recipe give equal bytes.
+@contextmanager
+def writing(root: Path, dataset_version: str) -> Iterator[Path]:
+    """A folder to write into, which becomes `root/<version>` once the block ends well: whole or not at all.
 
-    `excluded` are the inferences whose inputs could not be read, `skews` how the rows differ from traffic. What stands
-    there already is a remnant of a run that was killed before it could tell of it, and is replaced.
+    What stands there already is a remnant of a run that was killed before it could tell of it, and is replaced.
     """
-    import pyarrow.parquet as pq
-
     root.mkdir(parents=True, exist_ok=True)
     target, partial = root / file_name(dataset_version), root / f".{new_id().hex}.partial"
     partial.mkdir()
     try:
-        pq.write_table(rows.replace_schema_metadata(None), partial / ROWS_FILE, compression="zstd")
-        file = {
-            "path": ROWS_FILE,
-            "sha256": _sha256(partial / ROWS_FILE),
-            "bytes": (partial / ROWS_FILE).stat().st_size,
-        }
-        told = rows.to_pylist()
-        described = manifest(
-            dataset_version, recipe, log_offset, told, _versions(), [file], references_told(told, excluded), skews
-        )
-        (partial / MANIFEST_FILE).write_bytes(orjson.dumps(described, option=orjson.OPT_INDENT_2))
+        yield partial
         if target.exists():
             shutil.rmtree(target)
         partial.replace(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return Dataset(dataset_version, target, described)
 
 
 def read(root: Path, dataset_version: str) -> Dataset:
@@ -116,10 +111,7 @@ def known_versions(facts: Sequence[Any]) -> list[str]:
     return [fact.body[name] for fact in facts for name in named if name in fact.body]
 
 
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in LIBRARIES}
-
-
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The digest of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
