@@ -39,12 +39,16 @@ def wanted(
     window_s: Seconds = 60,
     step_s: Annotated[int, Query(ge=1, le=MONTH_S, description="Seconds between the ends of sliding windows.")] = 10,
     gap_s: Annotated[int, Query(ge=1, le=MONTH_S, description="The pause that ends a session.")] = 1_800,
+    session_id: Annotated[
+        str | None, Query(max_length=256, description="With window=session: one session of users, `*` for each.")
+    ] = None,
     since: Annotated[str | None, Query(alias="from", max_length=64, description="RFC 3339, event time.")] = None,
     until: Annotated[str | None, Query(alias="to", max_length=64, description="RFC 3339; default: now and on.")] = None,
 ) -> Wanted:
     """What is asked for: by default the last sixty minutes of a model, by version and metric."""
     span = _time("/from", since), _time("/to", until)
-    return Wanted(sender.project_id, model_name, model_version, metric, segment, window, window_s, step_s, gap_s, *span)
+    of_windows = window, window_s, step_s, gap_s
+    return Wanted(sender.project_id, model_name, model_version, metric, segment, *of_windows, *span, session_id)
 
 
 Asked = Annotated[Wanted, Depends(wanted)]
@@ -87,15 +91,15 @@ async def _events(request: Request, asked: Wanted, first: tuple[int, Aggregates]
     database, wakeups = request.app.state.receiving.database, request.app.state.wakeups
     offset, found = first
     yield sse.event(_json(asked, offset, found).decode(), offset, "aggregates")
-    told = _by_key(found)
+    told = _by_key(found, asked.split)
     while True:
         await wakeups.beyond(offset, WAIT_S)
         await asyncio.sleep(PAUSE_S)
         if await look(database, position) == offset:
             continue
         offset, found = await _look(request, asked)
-        now = _by_key(found)
-        series = _changed(told, now, found.since)
+        now = _by_key(found, asked.split)
+        series = _changed(told, now, found.since, asked.split)
         told = now
         if series:
             yield sse.event(_json(asked, offset, found._replace(series=series)).decode(), offset, "aggregates")
@@ -105,16 +109,16 @@ Key = tuple[str, str, str, datetime]
 EMPTY = {"value": None, "numerator": 0.0, "denominator": 0.0, "samples": 0, "low": None, "high": None}
 
 
-def _by_key(found: Aggregates) -> dict[Key, dict[str, Any]]:
+def _by_key(found: Aggregates, split: str) -> dict[Key, dict[str, Any]]:
     return {
-        (each["model_version"], each["metric"], each["segment"], window["start"]): window
+        (each["model_version"], each["metric"], each[split], window["start"]): window
         for each in found.series
         for window in each["windows"]
     }
 
 
 def _changed(
-    told: Mapping[Key, dict[str, Any]], now: Mapping[Key, dict[str, Any]], since: datetime | None
+    told: Mapping[Key, dict[str, Any]], now: Mapping[Key, dict[str, Any]], since: datetime | None, split: str
 ) -> list[dict[str, Any]]:
     """The windows that are not as they were told, by series; one that lies before the span is only out of sight."""
     gone = {key: {**told[key], **EMPTY} for key in told if key not in now and since is not None and key[3] >= since}
@@ -122,7 +126,7 @@ def _changed(
     series: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for key in sorted(changed):
         series.setdefault(key[:3], []).append(changed[key])
-    names = ("model_version", "metric", "segment")
+    names = ("model_version", "metric", split)
     return [{**dict(zip(names, key, strict=True)), "windows": windows} for key, windows in series.items()]
 
 

@@ -103,7 +103,7 @@ _WINDOW: dict[str, Any] = {
 _SERIES: dict[str, Any] = {
     "type": "object",
     "properties": {
-        **dict.fromkeys(("model_version", "metric", "segment"), {"type": "string"}),
+        **dict.fromkeys(("model_version", "metric", "segment", "session_id"), {"type": "string"}),
         "windows": {"type": "array", "items": _WINDOW},
     },
 }

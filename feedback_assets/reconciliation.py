@@ -55,7 +55,8 @@ WHERE cause_offset <= :upto AND feedback_offset BETWEEN :first AND :last
 ORDER BY project_id, feedback_id, change_id DESC
 """
 SINCE = """
-SELECT to_timestamp(floor(extract(epoch FROM min(occurred_at)) / :bucket_s) * :bucket_s) AS bucket
+SELECT greatest(to_timestamp(floor(extract(epoch FROM min(occurred_at)) / :bucket_s) * :bucket_s),
+                (SELECT max(fine_from) FROM live_horizons)) AS bucket
 FROM (SELECT occurred_at FROM live_feedback ORDER BY occurred_at DESC LIMIT :newest) newest
 """
 # What fell into the newest buckets by its own time, or by that of the inference it is about.

@@ -82,6 +82,10 @@ class Settings(BaseSettings):
         1_024, ge=256, description="Memory of the stream; an event that would take it beyond becomes a dead letter."
     )
     bucket_s: int = Field(10, gt=0, description="Seconds of event time in one bucket of the rolling metrics.")
+    metrics_fine_days: int = Field(
+        7, gt=0, description="Days before a model's newest answer after which its metrics are kept by the hour."
+    )
+    metrics_days: int = Field(400, gt=0, description="Days before that after which they are not kept.")
     accuracy_floor: float = Field(
         0.80,
         ge=0,

@@ -16,6 +16,7 @@ from feedback_loop.learning.bradley_terry import Record, Strength, ranking
 from feedback_loop.learning.metrics import KINDS, Metric, collect, effective, interval_of, meaning_of
 from feedback_loop.learning.segments import AGAINST, ALL, key_of
 from feedback_loop.learning.windows import Bucket, Window, floor, sessions, sliding, tumbling
+from feedback_loop.stream.consumers._metric_tables import told_apart
 
 WINDOWS = 60
 """So many windows are told where nobody says since when."""
@@ -26,13 +27,15 @@ RANKED = 500
 
 # A condition stands in the query only where it is asked for, so that each is found by key.
 OF_MODEL = "FROM live_metrics m WHERE m.project_id = :project AND m.model_name = :model"
+IN_SESSIONS = "FROM live_sessions m WHERE m.project_id = :project AND m.model_name = :model"
+OF_SESSION = " AND m.session_id = :session"
 OF_VERSION, OF_METRIC = " AND m.model_version = :version", " AND m.metric = :metric"
 OF_SEGMENT, OF_SEGMENTS = " AND m.segment = :segment", " AND starts_with(m.segment, :segment)"
 SPAN = " AND m.bucket_start >= :since AND m.bucket_start < :until"
-NEWEST = f"SELECT max(m.bucket_start) {OF_MODEL}"
+NEWEST = "SELECT max(m.bucket_start) {of_model}"
 # Sums are exact, so what is added here need not be added by whoever makes the windows.
 BUCKETS = """
-SELECT m.model_version, m.metric, m.segment,
+SELECT m.model_version, m.metric, m.{split},
        date_bin(make_interval(secs => :coarse_s), m.bucket_start, TIMESTAMPTZ 'epoch') AS start,
        sum(m.numerator), sum(m.denominator), sum(m.squares), sum(m.weights)
 {where} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4 LIMIT :most
@@ -62,6 +65,18 @@ class Wanted:
     gap_s: int = 1_800
     since: datetime | None = None
     until: datetime | None = None
+    session_id: str | None = None
+    """One session, or `*` for each, where the windows are `session`; None: all that is said, whoever says it."""
+
+    @property
+    def split(self) -> str:
+        """By what its series differ beside version and metric."""
+        return "segment" if self.session_id is None else "session_id"
+
+    @property
+    def of_model(self) -> str:
+        """Where its buckets stand."""
+        return OF_MODEL if self.session_id is None else IN_SESSIONS
 
     @property
     def apart_s(self) -> int:
@@ -71,6 +86,9 @@ class Wanted:
     def faults(self, bucket_s: int) -> list[Fault]:
         """What is wrong, by the parameter: windows are made of whole buckets, and their number is bounded."""
         found = []
+        if self.session_id is not None:
+            found += [Fault("/session_id", "only-with-session")] if self.window != "session" else []
+            found += [Fault("/segment", "only-without-session-id")] if self.segment else []
         if self.window == "session":
             found += [Fault("/gap_s", f"multiple-of-{bucket_s}")] if self.gap_s % bucket_s else []
         elif self.apart_s % bucket_s:
@@ -108,12 +126,12 @@ def aggregates(session: Session, wanted: Wanted, bucket_s: int) -> Aggregates:
         {
             "model_version": version,
             "metric": metric,
-            "segment": segment,
+            wanted.split: part,
             "windows": [
                 _told(window, kinds.get(metric)) for window in _windows(wanted, buckets, since, until, bucket_s)
             ],
         }
-        for (version, metric, segment), buckets in _by_series(rows)
+        for (version, metric, part), buckets in _by_series(rows)
     ]
     names = {metric for _, metric, *_ in rows}
     means = {name: meaning_of(kinds[name]) for name in sorted(names) if name in kinds}
@@ -129,7 +147,7 @@ def position(session: Session) -> int:
 def _span(session: Session, wanted: Wanted, bucket_s: int) -> tuple[datetime | None, datetime | None]:
     until = wanted.until
     if until is None:
-        newest = session.execute(text(NEWEST), _values(wanted)).scalar()
+        newest = session.execute(text(NEWEST.format(of_model=wanted.of_model)), _values(wanted)).scalar()
         if newest is None:
             return wanted.since, None
         until = newest + timedelta(seconds=bucket_s)
@@ -153,7 +171,7 @@ def _buckets(session: Session, wanted: Wanted, since: datetime, until: datetime,
         "until": until if wanted.window == "session" else _ceiling(until, coarse_s),
         "most": MOST_BUCKETS + 1,
     }
-    rows = session.execute(text(BUCKETS.format(where=_where(wanted) + SPAN)), values).all()
+    rows = session.execute(text(BUCKETS.format(split=wanted.split, where=_where(wanted) + SPAN)), values).all()
     if len(rows) > MOST_BUCKETS:
         raise ValidationFailed(
             "That is more than can be told at once; ask for one metric, one version, or a shorter span.",
@@ -165,6 +183,8 @@ def _buckets(session: Session, wanted: Wanted, since: datetime, until: datetime,
 def _where(wanted: Wanted) -> str:
     of_version = OF_VERSION if wanted.model_version is not None else ""
     of_metric = OF_METRIC if wanted.metric is not None else ""
+    if wanted.session_id is not None:
+        return IN_SESSIONS + of_version + of_metric + (OF_SESSION if wanted.session_id != "*" else "")
     return OF_MODEL + of_version + of_metric + (OF_SEGMENTS if wanted.segment.endswith("=*") else OF_SEGMENT)
 
 
@@ -174,6 +194,7 @@ def _values(wanted: Wanted) -> dict[str, Any]:
         "model": wanted.model_name,
         "version": wanted.model_version,
         "metric": wanted.metric,
+        "session": told_apart(wanted.session_id or ""),
         "segment": wanted.segment.removesuffix("*") if wanted.segment.endswith("=*") else wanted.segment,
     }
 

@@ -225,6 +225,7 @@ def test_win_rate_offers_a_ranking(told: Told) -> None:
         ({"window": "sliding", "step_s": 15}, "/step_s"),
         ({"window": "sliding", "step_s": 40}, "/window_s"),
         ({"window": "session", "gap_s": 11}, "/gap_s"),
+        ({"session_id": "*"}, "/session_id"),
         ({"from": TO, "to": FROM}, "/from"),
         ({"from": at(-200_000)}, "/from"),
         ({"from": "yesterday"}, "/from"),

@@ -1,5 +1,6 @@
 """A database of an earlier version: what its stream kept is read from the log again where it has grown."""
 
+import pytest
 from sqlalchemy import text
 
 from feedback_ingest import migrate
@@ -10,23 +11,26 @@ from feedback_loop.stream.consumers import collect
 from feedback_loop.stream.process import catch_up
 from tests.stream.events import append, pairs, recount, tables
 
-BEFORE_SEGMENTS = "0011"
+FIRST = ["attribution", "enrichment", "rolling_metrics", "alerts", "webhooks", "training_queue"]
+BEFORE_SEGMENTS, BEFORE_WEIGHTS = ("0011", FIRST), ("0024", [*FIRST, "flagging", "routing"])
 PLACED = """
 INSERT INTO consumer_positions (name, epoch, log_offset, decided_offset, updated_at)
-SELECT name, 1, 20, 20, now()
-FROM unnest(ARRAY['attribution', 'enrichment', 'rolling_metrics', 'alerts', 'webhooks', 'training_queue']) k(name)
+SELECT name, 1, 20, 20, now() FROM unnest(CAST(:names AS text[])) k(name)
 """
 
 
-def test_metrics_by_segment_are_summed_from_the_first_event(
-    server: Database, settings: Settings, pepper: Pepper
+@pytest.mark.parametrize("before", [BEFORE_SEGMENTS, BEFORE_WEIGHTS])
+def test_metrics_that_have_grown_are_summed_from_the_first_event(
+    server: Database, settings: Settings, pepper: Pepper, before: tuple[str, list[str]]
 ) -> None:
-    """A stream that had read everything before there were segments counts it all anew, and nobody is left behind."""
-    older = server.sibling("before_segments")
-    migrate.upgrade(older, BEFORE_SEGMENTS)
+    """A stream that had read everything before there were segments, or weights, counts it all anew; nobody is left
+    behind."""
+    version, names = before
+    older = server.sibling(f"before_{version}")
+    migrate.upgrade(older, version)
     append(older, pepper, *pairs(0, 10))
     with older.engine.begin() as connection:
-        connection.execute(text(PLACED))
+        connection.execute(text(PLACED), {"names": names})
 
     migrate.upgrade(older)
     reached = catch_up(older, settings)

@@ -15,6 +15,7 @@ from sqlmodel import Session, SQLModel
 from feedback_ingest.log import Fact, LogRow
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.collecting import collect_classes
+from feedback_loop.learning.keeping import Horizon, Model
 from feedback_loop.stream.waits import Due
 
 Row = Mapping[str, Any]
@@ -45,7 +46,10 @@ class Change(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """One bucket of event time of one metric of one model version in one segment: the key of a row of live_metrics."""
+    """One bucket of event time of one metric of one model version in one segment: the key of a row of live_metrics.
+
+    In live_sessions the session stands in the segment's place.
+    """
 
     project_id: int
     model_name: str
@@ -77,6 +81,10 @@ class Batch:
     enriched: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
     """What the enrichers add to the feedback whose inference became known, by (project_id, feedback_id)."""
     moved: dict[Bucket, Movement] = field(default_factory=dict)
+    horizons: dict[Model, Horizon] = field(default_factory=dict)
+    """How far back the metrics of the batch's models are kept."""
+    aged: set[Model] = field(default_factory=set)
+    """The models whose horizon this batch has moved."""
     kept_out: set[tuple[int, str]] = field(default_factory=set)
     """Feedback of the batch that is not for the training queue, or held back, by (project_id, feedback_id)."""
     let_in: list[Change] = field(default_factory=list)

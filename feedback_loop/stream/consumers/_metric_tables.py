@@ -18,22 +18,24 @@ REGISTERED = "metric_registered"
 LONGEST = 64
 
 ADD = """
-INSERT INTO live_metrics AS m (
-    project_id, model_name, model_version, metric, segment, bucket_start, numerator, denominator, squares, weights)
+INSERT INTO {table} AS m (
+    project_id, model_name, model_version, metric, {split}, bucket_start, numerator, denominator, squares, weights)
 SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
                      %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[])
-ON CONFLICT (project_id, model_name, model_version, metric, segment, bucket_start)
+ON CONFLICT (project_id, model_name, model_version, metric, {split}, bucket_start)
 DO UPDATE SET numerator = m.numerator + excluded.numerator, denominator = m.denominator + excluded.denominator,
               squares = m.squares + excluded.squares, weights = m.weights + excluded.weights
 """
 # Only a bucket that something was taken out of can have become empty; an empty one is no bucket.
 SWEEP = """
-DELETE FROM live_metrics m
+DELETE FROM {table} m
 USING unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS k(p, n, v, m, s, b)
-WHERE (m.project_id, m.model_name, m.model_version, m.metric, m.segment, m.bucket_start)
+WHERE (m.project_id, m.model_name, m.model_version, m.metric, m.{split}, m.bucket_start)
     = (k.p, k.n, k.v, k.m, k.s, k.b)
   AND m.numerator = 0 AND m.denominator = 0
 """
+BY_SEGMENT = {"table": "live_metrics", "split": "segment"}
+BY_SESSION = {"table": "live_sessions", "split": "session_id"}
 SEGMENTS = "SELECT project_id, name, value FROM live_segments WHERE project_id = ANY(%s)"
 REGISTRATIONS = "SELECT project_id, metric, kind, log_offset FROM live_registrations WHERE project_id = ANY(%s)"
 # The first registration counts: a kind never changes.
@@ -92,16 +94,18 @@ def admit(cursor: Cursor[Any], events: Iterable[Event], places: Iterable[Place])
     return admitted
 
 
-def add(cursor: Cursor[Any], moved: Mapping[Bucket, Movement], emptied: Collection[Bucket]) -> None:
+def add(
+    cursor: Cursor[Any], moved: Mapping[Bucket, Movement], emptied: Collection[Bucket], table: Mapping[str, str]
+) -> None:
     """Adds what moved, always in one order of keys; of `emptied`, those that hold nothing any more are gone."""
     rows = [
         (*key, by.numerator, by.denominator, by.squares, by.weights)
         for key, by in sorted(moved.items(), key=lambda m: m[0])
     ]
     if rows:
-        cursor.execute(ADD, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(ADD.format(**table), [list(column) for column in zip(*rows, strict=True)])
     if emptied:
-        cursor.execute(SWEEP, [list(column) for column in zip(*sorted(emptied), strict=True)])
+        cursor.execute(SWEEP.format(**table), [list(column) for column in zip(*sorted(emptied), strict=True)])
 
 
 def told_apart(answer: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from psycopg import Cursor
 from sqlmodel import SQLModel
 
+from feedback_loop.learning.keeping import Horizon, Model
 from feedback_loop.learning.metrics import (
     WIDE,
     Contribution,
@@ -26,20 +27,22 @@ from feedback_loop.learning.segments import Admitted
 from feedback_loop.stream.consumers import _metric_tables as metric_tables
 from feedback_loop.stream.consumers._base import Batch, Bucket, Change, Consumer, Event, Movement, Row
 from feedback_loop.stream.consumers._metric_tables import Unit
+from feedback_loop.stream.keeping import horizons
+from feedback_loop.stream.keeping.tables import LiveHorizon
 from feedback_loop.stream.tables import LiveMetric, LiveRegistration, LiveSegment, LiveVote
 
 Moved = dict[Place, Movement]
 
 
 class RollingMetrics(Consumer):
-    """Sums per project, model, version, metric, segment and bucket of event time; it keeps four tables of its own.
+    """Sums per project, model, version, metric, segment and bucket of event time; it keeps five tables of its own.
 
     What a batch adds is summed first and split by segment then, so that segments cost little an event.
     """
 
     name: ClassVar[str] = "rolling_metrics"
     after: ClassVar[tuple[str, ...]] = ("attribution",)
-    tables: ClassVar[tuple[type[SQLModel], ...]] = (LiveMetric, LiveSegment, LiveVote, LiveRegistration)
+    tables: ClassVar[tuple[type[SQLModel], ...]] = (LiveMetric, LiveHorizon, LiveSegment, LiveVote, LiveRegistration)
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Adds this batch's differences to the buckets they fall in, and leaves them in `batch.moved`."""
@@ -47,19 +50,27 @@ class RollingMetrics(Consumer):
         registered = metric_tables.registered(cursor, batch.events, batch.changes)
         moved: Moved = {}
         lowered: set[Place] = set()
-        self._add_inferences(batch.events, registered, moved)
+        answered = self._add_inferences(batch.events, registered, moved)
         self._add_changes(batch.changes, registered, moved, lowered)
         self._add_votes(batch.changes, cursor, moved, lowered)
         admitted = metric_tables.admit(cursor, batch.events, moved)
-        buckets, emptied = _spread(moved, lowered, admitted)
-        metric_tables.add(cursor, buckets, emptied)
+        known = horizons.find(cursor, {(place.project_id, place.model_name) for place in moved})
+        aged = horizons.move(cursor, known, answered, self.settings)
+        batch.horizons, batch.aged = known | aged, set(aged)
+        buckets, emptied = _spread(moved, lowered, admitted, batch.horizons)
+        metric_tables.add(cursor, buckets, emptied, metric_tables.BY_SEGMENT)
         batch.moved = buckets
 
-    def _add_inferences(self, events: Sequence[Event], registered: Kinds, moved: Moved) -> None:
+    def _add_inferences(self, events: Sequence[Event], registered: Kinds, moved: Moved) -> dict[Model, datetime]:
+        """Adds the answers; when each model answered last."""
         bucket_s = self.settings.bucket_s
+        answered: dict[Model, datetime] = {}
         for example, newest, cases, count in _alike(events, registered, bucket_s):
+            model = example["project_id"], example["model_name"]
+            answered[model] = max(newest, answered.get(model, newest))
             for one in inference_contributions(example, bucket_s, cases):
                 _add(moved, one, newest, count)
+        return answered
 
     def _add_changes(self, changes: Iterable[Change], registered: Kinds, moved: Moved, lowered: set[Place]) -> None:
         bucket_s = self.settings.bucket_s
@@ -138,31 +149,35 @@ def _add(moved: Moved, one: Contribution, moment: datetime, times: int) -> Place
         movement = moved[place] = Movement(moment)
     if one.weights != one.denominator:
         movement.heaviest = max(movement.heaviest, one.weights / one.denominator)
-    _move(movement, moment, times, one)
+    move_by(movement, moment, times, one)
     return place
 
 
 def _spread(
-    moved: Mapping[Place, Movement], lowered: set[Place], admitted: Admitted
+    moved: Mapping[Place, Movement], lowered: set[Place], admitted: Admitted, horizons: Mapping[Model, Horizon]
 ) -> tuple[dict[Bucket, Movement], set[Bucket]]:
     """What moved by bucket of each segment, and the buckets that something was taken out of."""
     buckets: dict[Bucket, Movement] = {}
     emptied: set[Bucket] = set()
     for place, by in moved.items():
+        horizon = horizons.get((place.project_id, place.model_name))
+        start = place.bucket_start if horizon is None else horizon.place(place.bucket_start)
+        if start is None:
+            continue
         for segment in segments_of(place, admitted):
-            model = (place.project_id, place.model_name, place.model_version)
-            bucket = Bucket(*model, place.metric, segment, place.bucket_start)
+            bucket = Bucket(place.project_id, place.model_name, place.model_version, place.metric, segment, start)
             movement = buckets.get(bucket)
             if movement is None:
                 movement = buckets[bucket] = Movement(by.newest)
             movement.heaviest = max(movement.heaviest, by.heaviest)
-            _move(movement, by.newest, 1, by)
+            move_by(movement, by.newest, 1, by)
             if place in lowered:
                 emptied.add(bucket)
     return buckets, emptied
 
 
-def _move(movement: Movement, moment: datetime, times: int, by: Contribution | Movement) -> None:
+def move_by(movement: Movement, moment: datetime, times: int, by: Contribution | Movement) -> None:
+    """Adds an amount so many times, -1 to take it out."""
     if moment > movement.newest:
         movement.newest = moment
     movement.numerator += times * by.numerator
