@@ -5,15 +5,18 @@ It must import fast and with no database up, so whatever is heavy is imported wh
 
 import dagster as dg
 
-from feedback_assets.assets import evidence, ingest, learning, meaning, models
+from feedback_assets.assets import evidence, ingest, learning, meaning, models, review
 from feedback_assets.assets import replay as replay_assets
 from feedback_assets.checks import freshness, live, rules
+from feedback_assets.checks import review as review_checks
 from feedback_assets.io_manager import ParquetIOManager
 from feedback_assets.jobs import refresh, replay, retrain
+from feedback_assets.jobs import review as review_job
 from feedback_assets.resources import LogResource
 from feedback_assets.sensors.drift import drift
 from feedback_assets.sensors.moved_champions import moved_champions
 from feedback_assets.sensors.new_events import new_events
+from feedback_assets.sensors.new_verdicts import new_verdicts
 from feedback_assets.sensors.outside_reviews import outside_reviews
 from feedback_assets.sensors.replayed import replayed
 from feedback_assets.sensors.run_failure import run_failure
@@ -28,6 +31,11 @@ ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
     meaning.feedback_metrics,
     evidence.bias_report,
     learning.labeled_set,
+    review.review_queue,
+    review.review_labels,
+    review.reviewer_quality,
+    review.golden_set,
+    review.audit_estimates,
     learning.drift_report,
     learning.training_dataset,
     replay_assets.replay_buffer,
@@ -38,16 +46,25 @@ ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
     models.champion_model,
     models.serving_model,
 ]
-CHECKS = [rules.rules_over_feedback, freshness.export_is_fresh, freshness.log_is_gapless, live.live_against_log]
+CHECKS = [
+    rules.rules_over_feedback,
+    freshness.export_is_fresh,
+    freshness.log_is_gapless,
+    live.live_against_log,
+    review_checks.labels_are_as_asked,
+    review_checks.verdicts_are_feedback,
+    review_checks.golden_is_held_out,
+]
 
 defs = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
-    jobs=[refresh, retrain, replay],
+    jobs=[refresh, retrain, replay, review_job],
     sensors=[
         new_events,
         drift,
         moved_champions,
+        new_verdicts,
         outside_reviews,
         replayed,
         run_failure,

@@ -1,4 +1,7 @@
-"""The jobs: `refresh` brings tables up to an offset, `retrain` makes a candidate for the gate, `replay` remembers."""
+"""The jobs: `refresh` brings tables up to an offset, `retrain` makes a candidate for the gate, `replay` remembers.
+
+`review` brings up what people said alone, for whatever is no feedback: skips, disputes, answers to gold items.
+"""
 
 import dagster as dg
 
@@ -15,6 +18,11 @@ refresh = dg.define_asset_job(
         "labeled_set",
         "drift_report",
         "bias_report",
+        "review_queue",
+        "review_labels",
+        "reviewer_quality",
+        "golden_set",
+        "audit_estimates",
     ],
     executor_def=dg.in_process_executor,
     description="The log up to an offset, as tables of the days it touches: validated, attributed, enriched, measured.",
@@ -32,4 +40,11 @@ replay = dg.define_asset_job(
     selection=["replay_buffer", "replayed_policy", "rehearsal_report"],
     executor_def=dg.in_process_executor,
     description="A snapshot of what happened, to learn from again, and two learners that do.",
+)
+
+review = dg.define_asset_job(
+    "review",
+    selection=["review_queue", "review_labels", "reviewer_quality"],
+    executor_def=dg.in_process_executor,
+    description="What people were asked and what they said, up to an offset.",
 )

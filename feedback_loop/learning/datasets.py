@@ -14,6 +14,10 @@ LABEL_SOURCES = ("review_label", "ground_truth", "explicit_label", "explicit_cor
 """Feedback types whose label is believed, the most trusted first; within one the newest by offset wins."""
 
 
+GOLDEN = '"golden":true'
+"""How a golden verdict says so, as compact JSON text."""
+
+
 def is_golden(inference_request_id: str, golden_share: float) -> bool:
     """Whether an inference belongs to the golden holdout: by its name alone, the same for ever and everywhere."""
     return _golden_digest(inference_request_id) < _golden_limit(golden_share)
@@ -23,6 +27,22 @@ def golden(inference_request_id: "StringValue", golden_share: float) -> "Boolean
     """`is_golden` of a column."""
     digest = ("golden:" + inference_request_id).hexdigest("md5")
     return digest.substr(0, 8) < _golden_limit(golden_share)
+
+
+def is_golden_verdict(rows: "ibis.Table") -> "BooleanValue":
+    """Whether feedback rows are verdicts that people marked as golden: what it is about is never trained on."""
+    # In compact JSON text a quote inside a value is escaped, so this is a member and nothing else.
+    return (rows.feedback_type == LABEL_SOURCES[0]) & rows.feedback_value.contains(GOLDEN)
+
+
+def is_held_out(asked: "ibis.Table", inference_offset: Any, feedback: "ibis.Table", golden_share: float) -> Any:
+    """Whether models are judged by an inference: by the share of the holdout, or by a reviewer's word in `feedback`.
+
+    `asked` has inference_request_id, and `inference_offset` is a column of it; `feedback` is ATTRIBUTED_SCHEMA.
+    """
+    marked = feedback.filter(is_golden_verdict(feedback), ~feedback.is_undone, feedback.inference_offset.notnull())
+    is_marked = inference_offset.isin(marked.inference_offset).fill_null(False)
+    return golden(asked.inference_request_id, golden_share) | is_marked
 
 
 def labeled_set(enriched: "ibis.Table", golden_share: float) -> "ibis.Table":
@@ -50,12 +70,13 @@ def labeled_set(enriched: "ibis.Table", golden_share: float) -> "ibis.Table":
     ranked = believed.mutate(
         place=ibis.row_number().over(
             group_by=["project_id", "inference_request_id"], order_by=[trust, believed.log_offset.desc()]
-        )
+        ),
+        was_golden=is_golden_verdict(believed).any().over(group_by=["project_id", "inference_request_id"]),
     )
     best = ranked.filter(ranked.place == 0).mutate(
         feedback_offset=ranked.log_offset,
         source_type=ranked.feedback_type,
-        is_golden=golden(ranked.inference_request_id, golden_share),
+        is_golden=golden(ranked.inference_request_id, golden_share) | ranked.was_golden,
         weight=ibis.least(1.0 / ranked.pass_probability, MOST_SAMPLED),
     )
     return best.select(*LABELED_SCHEMA.names)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from feedback_loop.learning.datasets import GOLDEN
+
 
 def why_not_example(feedback: Mapping[str, Any]) -> str | None:
     """Why a feedback row (ATTRIBUTED_SCHEMA) may not be learnt from; None where it may."""
@@ -16,6 +18,8 @@ def why_not_example(feedback: Mapping[str, Any]) -> str | None:
         return "it names another model version than the logged inference, or is older than it"
     if feedback["is_undone"]:
         return "it was undone"
+    if feedback["feedback_type"] == "review_label" and GOLDEN in feedback["feedback_value"]:
+        return "it is golden: models are judged by it"
     if not feedback["training_consent"]:
         return "no consent to training"
     if all(feedback[name] is None for name in ("label", "reward", "preferred")):

@@ -7,7 +7,7 @@ stage that must know a number (a bound, a count) asks the workbench for it, so t
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from feedback_loop.learning import dataset_formats, sampling_strategies
-from feedback_loop.learning.datasets import golden
+from feedback_loop.learning.datasets import is_held_out
 from feedback_loop.learning.influence import MOST_SAMPLED, actor, level, share_cap
 from feedback_loop.learning.recipes import Recipe
 from feedback_loop.learning.sampling_strategies import Workbench
@@ -39,7 +39,6 @@ OUTCOMES = {
     "inputs-unreadable": "The inputs that its inference refers to could not be read.",
 }
 """Why a feedback is where it is, in the order in which it is asked."""
-
 
 CHOSEN = ("example", "last_offset", "feedback_offset", "inference_offset", "weight", "split", "actor")
 """What is known of an example: `example` names it in its dataset, `last_offset` is its place among the others."""
@@ -101,7 +100,7 @@ def _looked_at(sources: Sources, recipe: Recipe, project_id: int) -> "ibis.Table
         (~_is_asked_for(told, recipe), "filtered-out"),
         (~_is_in_window(told, recipe), "outside-window"),
         (~told.training_consent, "no-consent"),
-        (golden(told.inference_request_id, recipe.golden_share), "golden"),
+        (is_held_out(told, told.inference_offset, feedback, recipe.golden_share), "golden"),
         (~kind.is_usable(told), "unusable"),
         (_in_base(told, sources.base), "in-base"),
         else_=ibis.null("string"),
@@ -189,7 +188,8 @@ def _silent(
 
     asked = sources.inferences
     mine = asked.filter(asked.project_id == project_id, asked.model_name == recipe.model_name, asked.has_inputs)
-    mine = mine.filter(~golden(mine.inference_request_id, recipe.golden_share), ~_in_base_of(mine, sources.base))
+    is_golden = is_held_out(mine, mine.log_offset, sources.feedback, recipe.golden_share)
+    mine = mine.filter(~is_golden, ~_in_base_of(mine, sources.base))
     if recipe.where.model_versions:
         mine = mine.filter(mine.model_version.isin(recipe.where.model_versions))
     mine = mine.filter(_is_in_window(mine, recipe))

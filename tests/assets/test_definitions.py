@@ -23,6 +23,11 @@ BY_DAY = {
 WHOLE = {
     "bias_report",
     "labeled_set",
+    "review_queue",
+    "review_labels",
+    "reviewer_quality",
+    "golden_set",
+    "audit_estimates",
     "training_dataset",
     "drift_report",
     "candidate_model",
@@ -59,7 +64,7 @@ def test_every_asset_is_described(graph: AssetGraph) -> None:
     """Group, owner, kinds and a description: what one looks for in the UI is there."""
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        assert node.group_name in {"ingest", "meaning", "evidence", "learning", "models"}, key
+        assert node.group_name in {"ingest", "meaning", "evidence", "learning", "models", "review"}, key
         assert node.owners and all(owner.startswith("team:") for owner in node.owners), key
         assert node.kinds, key
         assert node.description and node.description.endswith((".", "?")), key
@@ -77,11 +82,14 @@ def test_tables_by_day_are_partitioned_by_the_utc_day(graph: AssetGraph) -> None
 
 
 def test_every_rule_is_a_check(graph: AssetGraph) -> None:
-    """One check for each named expectation, and those of freshness and of live against log."""
+    """One check for each named expectation, and those of freshness, of review and of live against log."""
     names = {key.name for key in graph.asset_check_keys}
 
     assert names == set(collect()) | {
         "export_is_fresh",
+        "golden_is_held_out",
+        "labels_are_as_asked",
+        "verdicts_are_feedback",
         "log_is_gapless",
         "live_attribution_is_the_logs",
         "live_metrics_are_the_logs",
@@ -89,19 +97,20 @@ def test_every_rule_is_a_check(graph: AssetGraph) -> None:
 
 
 def test_the_sensors_work_without_being_switched_on() -> None:
-    """All run by default, every five seconds or a little less."""
+    """All run by default, every five seconds or a little less, but for the one whose news can wait."""
     sensors = {sensor.name: sensor for sensor in defs.sensors or []}
 
     assert set(sensors) == {
         "new_events",
         "drift",
         "moved_champions",
+        "new_verdicts",
         "outside_reviews",
         "replayed",
         "run_failure",
     }
     assert all(each.default_status == dg.DefaultSensorStatus.RUNNING for each in sensors.values())
-    assert all(each.minimum_interval_seconds == 4 for each in sensors.values())
+    assert all(each.minimum_interval_seconds == 4 for name, each in sensors.items() if name != "new_verdicts")
 
 
 def test_the_jobs_are_whole(graph: AssetGraph) -> None:

@@ -30,6 +30,7 @@ TABLES = GROUPS | dg.AssetSelection.assets("labeled_set", "drift_report")
 JOBS = (
     dg.define_asset_job("tables", TABLES.without_checks()),
     dg.define_asset_job("evidence", dg.AssetSelection.groups("evidence")),
+    dg.define_asset_job("people", dg.AssetSelection.groups("review")),
     dg.define_asset_job("dataset", dg.AssetSelection.assets("training_dataset")),
 )
 

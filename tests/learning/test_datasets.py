@@ -11,6 +11,7 @@ from feedback_loop.learning.datasets import (
     row_digest,
     training_rows,
 )
+from feedback_loop.learning.examples import why_not_example
 from feedback_loop.learning.rows import feedback_row, inference_row
 from feedback_loop.learning.schemas import LABELED_SCHEMA
 from tests.learning.worlds import (
@@ -158,3 +159,13 @@ def test_the_holdout_has_about_its_share():
     assert not any(is_golden(name, 0) for name in names)
     assert all(is_golden(name, 1) for name in names)
     assert fifth <= {name for name in names if is_golden(name, 0.3)}
+
+
+def test_a_golden_verdict_is_no_example() -> None:
+    """Models are judged by it; one that merely says so in its text, or was not marked, is learnt from."""
+    row = dict.fromkeys(("reward", "preferred")) | {"state": "attributed", "is_undone": False, "training_consent": True}
+    row |= {"feedback_type": "review_label", "label": '"a"', "feedback_value": '{"golden":true,"label":"a"}'}
+
+    assert why_not_example(row) == "it is golden: models are judged by it"
+    for value in ('{"label":"a"}', '{"label":"\\"golden\\":true"}'):
+        assert why_not_example(row | {"feedback_value": value}) is None
