@@ -21,6 +21,7 @@ PREDICTED = "served"
 ANSWER, OTHER = "answer", "other"
 TIE = "Neither is better"
 LONGEST_TITLE = 50
+WIDE_DOLLAR = "\uff04"
 START, CENTURY = datetime(2000, 1, 1, tzinfo=UTC), timedelta(days=36_525)
 UNKNOWN = "The inference is not in the log yet; only its feedback is."
 Item = Mapping[str, Any]
@@ -138,12 +139,15 @@ def words_of(value: Any) -> str:
 
 
 def _told_apart(options: Sequence[tuple[Any, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """By words; where two look alike (1 and "1"), or the words would be a variable there, JSON says which is meant."""
+    """By words; where two look alike (1 and "1"), JSON says which is meant.
+
+    A dollar is a wide one there: in a choice, fixed or of a task, Label Studio takes `$name` for a variable.
+    """
     found: dict[str, dict[str, Any]] = {}
     for option, value in options:
-        words = option if isinstance(option, str) else orjson.dumps(option).decode()
-        if words.startswith("$") or (words in found and found[words] != value):
-            words = orjson.dumps(option).decode()
+        words = (option if isinstance(option, str) else orjson.dumps(option).decode()).replace("$", WIDE_DOLLAR)
+        if words in found and found[words] != value:
+            words = orjson.dumps(option).decode().replace("$", WIDE_DOLLAR)
         found[words] = value
     return found
 

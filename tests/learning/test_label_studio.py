@@ -9,7 +9,7 @@ import pytest
 from feedback_loop.learning.label_studio import choices_of, config_of, project_of, task_of, value_of, words_of
 from feedback_loop.learning.reviewing import Asked, ReviewQueue, answer_of
 
-HOSTILE = '"><script>alert(1)</script> $inputs & <View>'
+HOSTILE = '"><script>alert(1)</script> & <View>'
 TASK = {"task_id": "t-1", "rank_at": datetime(2050, 1, 1, tzinfo=UTC)}
 
 
@@ -49,15 +49,29 @@ def test_whatever_a_queue_asks_is_drawn_and_read_back(asked: Any) -> None:
 
 
 def test_answers_that_look_alike_stay_apart() -> None:
-    """A number, its text and a truth value are each read as what they are; a variable of the tool is none."""
-    queue = ReviewQueue(queue_id="q", options=[1, "1", True, "true", "$inputs"])
+    """A number, its text and a truth value are each read as what they are."""
+    queue = ReviewQueue(queue_id="q", options=[1, "1", True, "true"])
 
     words = choices_of(queue, item("x"))
 
-    assert list(words) == ["1", '"1"', "true", '"true"', '"$inputs"']
+    assert list(words) == ["1", '"1"', "true", '"true"']
     assert [value_of(queue, chosen(each), item("x")) for each in words] == [
         {"label": each} for each in queue.options or []
     ]
+
+
+def test_an_option_is_no_variable() -> None:
+    """Label Studio would put something of the task in its place; a wide dollar is shown and read back as what it is."""
+    queue = ReviewQueue(queue_id="q", options=["$5 off", "for $inputs"])
+    words = list(choices_of(queue, item("x")))
+
+    assert not any("$" in each for each in words) and "$5" not in config_of(queue)
+    assert [value_of(queue, chosen(each), item("x")) for each in words] == [
+        {"label": each} for each in queue.options or []
+    ]
+    assert all(
+        "$" not in each["value"] for each in task_of(ReviewQueue(queue_id="q"), TASK, item("$x"))["data"]["options"]
+    )
 
 
 def test_another_label_is_what_was_typed() -> None:

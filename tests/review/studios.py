@@ -80,7 +80,7 @@ class Double(BaseHTTPRequestHandler):
         return self.answer({"total": len(tasks), "tasks": tasks[start : start + size]})
 
     def do_POST(self) -> None:
-        """Projects, webhooks, imports, annotations."""
+        """Projects, webhooks, imports, predictions, annotations."""
         told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path in ("/api/projects", "/api/webhooks/"):
             kept = self.state["projects" if self.path == "/api/projects" else "hooks"]
@@ -92,6 +92,9 @@ class Double(BaseHTTPRequestHandler):
                     {**task, "id": len(self.state["tasks"]) + 1, "project": int(found[1]), "annotations": []}
                 )
             return self.answer({"task_count": len(told)}, 201)
+        if self.path == "/api/predictions/":
+            self.state["tasks"][told["task"] - 1]["predictions"].append(told)
+            return self.answer(told, 201)
         task = self.state["tasks"][int(self.path.split("/")[3]) - 1]
         task["annotations"].append({"was_cancelled": False, **told, "created_at": datetime.now(UTC).isoformat()})
         call = {"action": "ANNOTATION_CREATED", "annotation": told, "task": task, "project": {"id": task["project"]}}

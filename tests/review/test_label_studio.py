@@ -116,12 +116,39 @@ def test_a_push_that_does_not_look_is_noticed(desk: Desk, monkeypatch: pytest.Mo
     careful = pushing.found
     asked: list[list[str]] = []
 
-    def blind(server: Any, remote: int, task_ids: list[str]) -> dict[str, str]:
+    def blind(server: Any, remote: int, task_ids: list[str]) -> dict[str, Any]:
         asked.append(task_ids)
         return {} if len(asked) % 2 else careful(server, remote, task_ids)
 
     monkeypatch.setattr(pushing, "found", blind)
     assert max(interrupted(desk, monkeypatch)) > 1
+
+
+def test_half_an_import_is_mended(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Label Studio writes tasks first; one that died before their predictions has them by the next exchange."""
+    whole = pushing.task_of
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(pushing, "task_of", lambda *given: {**whole(*given), "predictions": []})
+        patched.setattr(pushing, "found", _dies_behind(pushing.found))
+        desk.open(2)
+        desk.exchange()
+
+    assert desk.exchange()[0] == 0
+
+    assert [len(task["predictions"]) for [task] in desk.there().values()] == [1, 1]
+
+
+def _dies_behind(careful: Any) -> Any:
+    """The second look is never had."""
+    looks: list[Any] = []
+
+    def look(*given: Any) -> Any:
+        looks.append(given)
+        if len(looks) > 1:
+            raise KeyboardInterrupt
+        return careful(*given)
+
+    return look
 
 
 def test_annotations_become_labels_once(desk: Desk) -> None:

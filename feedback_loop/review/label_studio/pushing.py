@@ -52,17 +52,20 @@ def push(database: Database, server: LabelStudio, at: Bound, remote: int, now: d
         if new:
             server.add(remote, new)
             there |= found(server, remote, [task_id for task_id in tasks if task_id not in there])
+        for task_id in tasks:
+            if not there[task_id]["predictions"]:  # it died between the tasks of an import and their predictions
+                server.predict(there[task_id]["id"], tasks[task_id]["predictions"][0])
         with Session(database.engine) as session:
-            record(session, at, {task_id: there[task_id] for task_id in tasks}, now)
+            record(session, at, {task_id: str(there[task_id]["id"]) for task_id in tasks}, now)
             session.commit()
         sent += len(new)
     return sent
 
 
-def found(server: LabelStudio, remote: int, task_ids: list[str]) -> dict[str, str]:
-    """By our task ids those of the tasks there; the oldest one where there are several."""
-    told: list[dict[str, Any]] = server.tasks(remote, f"data.{EXTERNAL_ID}", task_ids)
-    return {each["data"][EXTERNAL_ID]: str(each["id"]) for each in sorted(told, key=lambda each: -each["id"])}
+def found(server: LabelStudio, remote: int, task_ids: list[str]) -> dict[str, dict[str, Any]]:
+    """By our task ids the tasks there; the oldest one where there are several."""
+    told = server.tasks(remote, f"data.{EXTERNAL_ID}", task_ids)
+    return {each["data"][EXTERNAL_ID]: each for each in sorted(told, key=lambda each: -each["id"])}
 
 
 def _drawn(database: Database, at: Bound) -> dict[str, dict[str, Any]]:

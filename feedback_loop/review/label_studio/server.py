@@ -76,6 +76,10 @@ class LabelStudio:
         """Imports tasks."""
         self._ask("POST", f"/api/projects/{project}/import", json=list(tasks))
 
+    def predict(self, task: int, prediction: Mapping[str, Any]) -> None:
+        """Adds a prediction to a task that is there."""
+        self._ask("POST", "/api/predictions/", json={"task": task, **prediction})
+
     def tasks(self, project: int, field: str, among: Iterable[Any]) -> list[dict[str, Any]]:
         """The project's tasks whose `field` (`id`, `data.…`) is one of at most PAGE values, annotations included."""
         wanted = {"filter": f"filter:tasks:{field}", "operator": "in_list", "type": "List", "value": list(among)}
