@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, Union
 
 from feedback_ingest.clock import new_id, utc_now
+from feedback_ingest.settings import get_settings
 
 if TYPE_CHECKING:
     import ibis
@@ -41,13 +42,20 @@ class NothingMaterialized(Exception):
 
 @cache
 def engine() -> Any:
-    """The process's one DuckDB, through ibis: tables can only be joined where they live in the same one."""
+    """The process's one DuckDB, through ibis: tables can only be joined where they live in the same one.
+
+    What does not fit into its memory it spills to the disk.
+    """
     import ibis
 
     connection = ibis.duckdb.connect()
     # A file that was replaced must be read anew, and times must come back in UTC.
     connection.raw_sql("SET enable_external_file_cache = false")
     connection.raw_sql("SET TimeZone = 'UTC'")
+    settings = get_settings()
+    connection.raw_sql(f"SET memory_limit = '{settings.lake_memory_mb}MB'")
+    spilled = str(settings.data_dir / "spilled").replace("'", "''")
+    connection.raw_sql(f"SET temp_directory = '{spilled}'")
     return connection
 
 

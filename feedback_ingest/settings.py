@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     drift_inferences: int = Field(400, gt=0, description="Inferences in a window that moved inputs are looked for in.")
     gate_latency_ms: float = Field(1_000, gt=0, description="A model that answers more slowly (p95) is not promoted.")
     golden_share: float = Field(0.2, gt=0, lt=1, description="Share of labelled inferences held out, never trained on.")
+    lake_memory_mb: int = Field(
+        2_048, ge=256, description="Megabytes that DuckDB may hold at once; what does not fit is spilled to the disk."
+    )
     replay_rows: int = Field(100_000, gt=0, description="Newest transitions of a model that the replay buffer keeps.")
     rehearsal_rows: int = Field(
         10_000, gt=0, description="Transitions of all times that it keeps beside them, as many of each label."

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import pytest
 
-from benchmarks import ingest, review, stream
+from benchmarks import batch, ingest, review, stream
 from benchmarks.__main__ import names
 
 
@@ -46,6 +46,21 @@ def test_the_review_measurement_gives_every_figure() -> None:
     figures = result.pop("figures")
 
     assert set(result) == {"claim_p50_ms", "claim_p99_ms", "long_vs_short"}
+    assert all(value > 0 for value in result.values())
+    assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
+
+
+@pytest.mark.slow
+def test_the_batch_measurement_gives_every_figure() -> None:
+    """One round over few rows: what is written by hand gives the same rows, and every figure is there."""
+    result = batch.measure((3_000,), rounds=1)
+
+    figures = result.pop("figures")
+
+    assert set(result) == {
+        "meaning_vs_duckdb", "meaning_peak_gib", "compile_vs_duckdb", "compile_peak_gib", "ten_million_vs_linear",
+        "replay_sample_ms",
+    }  # fmt: skip
     assert all(value > 0 for value in result.values())
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
 
