@@ -21,16 +21,16 @@ WITH told AS (
     GROUP BY ALL
 ), votes AS (
     SELECT project_id, inference_request_id, question, sum(c) AS votes, sum(c * (c - 1)) AS same
-    FROM (SELECT project_id, inference_request_id, count(*) AS c,
-                 CASE WHEN feedback_type IN ('explicit_label', 'explicit_correction', 'review_label') THEN 'label'
-                      ELSE 'liking' END AS question,
-                 CASE WHEN feedback_type IN ('explicit_label', 'explicit_correction', 'review_label') THEN label
-                      WHEN reward >= 0.5 THEN 'good' WHEN reward < 0.5 THEN 'bad' END AS vote
-          FROM '{folder}/{enriched}'
-          WHERE state = 'attributed' AND NOT is_undone AND NOT is_retraction AND feedback_type IN
-                ('explicit_label', 'explicit_correction', 'review_label', 'explicit_binary', 'explicit_rating')
-          GROUP BY ALL HAVING vote IS NOT NULL)
-    GROUP BY ALL HAVING sum(c) > 1
+    FROM (SELECT project_id, inference_request_id, question, vote, count(*) AS c
+          FROM (SELECT *, CASE WHEN feedback_type IN ('explicit_label', 'explicit_correction', 'review_label')
+                               THEN 'label' ELSE 'liking' END AS question,
+                       CASE WHEN feedback_type IN ('explicit_label', 'explicit_correction', 'review_label') THEN label
+                            WHEN reward >= 0.5 THEN 'good' WHEN reward < 0.5 THEN 'bad' END AS vote
+                FROM '{folder}/{enriched}'
+                WHERE state = 'attributed' AND NOT is_undone AND NOT is_retraction AND feedback_type IN
+                      ('explicit_label', 'explicit_correction', 'review_label', 'explicit_binary', 'explicit_rating'))
+          WHERE vote IS NOT NULL GROUP BY project_id, inference_request_id, question, vote)
+    GROUP BY project_id, inference_request_id, question HAVING sum(c) > 1
 ), answers AS (
     SELECT project_id, model_name, model_version, received_at::DATE AS received_day,
            time_bucket(INTERVAL 60 SECOND, occurred_at, TIMESTAMPTZ '1970-01-01 00:00:00+00') AS bucket_start,

@@ -53,7 +53,7 @@ def test_the_review_measurement_gives_every_figure() -> None:
 @pytest.mark.slow
 def test_the_batch_measurement_gives_every_figure() -> None:
     """One round over few rows: what is written by hand gives the same rows, and every figure is there."""
-    result = batch.measure((3_000,), rounds=1)
+    result = batch.measure((20_000,), rounds=1)
 
     figures = result.pop("figures")
 
