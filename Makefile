@@ -71,6 +71,7 @@ $(VENV)/.ready: .uv/bin/uv-$(UV_VERSION) pyproject.toml uv.lock
 
 # In an environment of its own: what it needs does not go together with what this project needs.
 .label-studio/venv/.ready-$(LABEL_STUDIO_VERSION): .uv/bin/uv-$(UV_VERSION)
+	@echo 'installing into .label-studio (a minute) ...'
 	@.uv/bin/uv venv --quiet --clear --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .label-studio/venv
 	@.uv/bin/uv pip install --quiet --python .label-studio/venv/bin/python label-studio==$(LABEL_STUDIO_VERSION)
 	@touch $@

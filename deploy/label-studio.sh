@@ -8,7 +8,7 @@ for name in token password secret; do
     [ -s "$folder/$name" ] || (umask 077 && od -An -N20 -tx1 /dev/urandom | tr -d ' \n' >"$folder/$name")
 done
 cat <<END
-Label Studio  http://127.0.0.1:$port  (first start: up to a minute)
+Label Studio  http://127.0.0.1:$port  (its first start takes a minute)
 sign in as    feedback@example.org, password in $folder/password
 
 This project exchanges with it when it is started with:
@@ -20,6 +20,9 @@ END
 # Webhooks to loopback are private addresses, which it would drop silently; nothing is told to its makers.
 export LABEL_STUDIO_BASE_DATA_DIR="$folder" SSRF_PROTECTION_ENABLED=false
 export COLLECT_ANALYTICS=False SENTRY_DSN= FRONTEND_SENTRY_DSN= LATEST_VERSION_CHECK=False
+# Not in the arguments, which everybody on the machine can list.
+export LABEL_STUDIO_USERNAME=feedback@example.org
+LABEL_STUDIO_PASSWORD=$(cat "$folder/password") LABEL_STUDIO_USER_TOKEN=$(cat "$folder/token")
+export LABEL_STUDIO_PASSWORD LABEL_STUDIO_USER_TOKEN
 exec "$(dirname "$0")/../.label-studio/venv/bin/label-studio" start --no-browser -p "$port" --internal-host 127.0.0.1 \
-    --username feedback@example.org --password "$(cat "$folder/password")" \
-    --user-token "$(cat "$folder/token")" --enable-legacy-api-token
+    --enable-legacy-api-token

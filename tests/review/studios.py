@@ -29,6 +29,7 @@ class Studio:
 
     def __init__(self, url: str, token: str = TOKEN) -> None:
         self.url, self.token = url, token
+        self.shown: set[str] = set()
         self.http = httpx.Client(base_url=url, headers={"Authorization": f"Token {token}"}, trust_env=False, timeout=60)
 
     def project(self) -> int:
@@ -82,6 +83,9 @@ class Double(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Projects, webhooks, imports, predictions, annotations."""
         told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/api/token/refresh":
+            return self.answer({"access": f"traded-{told['refresh']}"})
+        self.state["shown"].add(self.headers["Authorization"])
         if self.path in ("/api/projects", "/api/webhooks/"):
             kept = self.state["projects" if self.path == "/api/projects" else "hooks"]
             kept.append({**told, "id": len(kept) + 1})
@@ -124,11 +128,13 @@ class Double(BaseHTTPRequestHandler):
 @contextmanager
 def double() -> Iterator[Studio]:
     """The small server, empty."""
-    handler = type("Fresh", (Double,), {"state": {"projects": [], "hooks": [], "tasks": []}})
+    handler: Any = type("Fresh", (Double,), {"state": {"projects": [], "hooks": [], "tasks": [], "shown": set()}})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield Studio(f"http://127.0.0.1:{server.server_address[1]}")
+        made = Studio(f"http://127.0.0.1:{server.server_address[1]}")
+        made.shown = handler.state["shown"]
+        yield made
     finally:
         server.shutdown()
         server.server_close()
@@ -152,7 +158,7 @@ class Installed(Studio):
         command = ["sh", str(ROOT / "deploy" / "label-studio.sh"), str(self.folder), str(self.port)]
         with (self.folder / "log").open("ab") as out:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, start_new_session=True)
-        wait_for(self.is_ready, 180, "Label Studio to answer")
+        wait_for(self.is_ready, 400, "Label Studio to answer")
         while self.http.get("/api/users/").raise_for_status().json()[-1]["id"] < self.people:
             name = f"annotator-{uuid.uuid4().hex}@example.org"
             told = {"username": name[:30], "email": name, "password": "of no use"}

@@ -209,3 +209,13 @@ def test_reviewers_that_a_queue_names_are_those_that_count(
         desk.annotate(task, user, "cat")
 
     assert desk.exchange()[1] == {"submitted": 1, "unusable": 1}
+
+
+def test_a_personal_token_is_traded(settings: Settings, database: Database, pepper: Pepper) -> None:
+    """Such a one is shown once, for one that lasts minutes, as newer servers want it; a legacy one is shown itself."""
+    with double() as studio:
+        desk = Desk(studio, settings, database, pepper, queue_id="personal")
+        desk.open(1)
+        desk.settings = desk.settings.model_copy(update={"label_studio_token": "a.b.c"})
+
+        assert desk.exchange()[0] == 1 and studio.shown == {"Bearer traded-a.b.c"}

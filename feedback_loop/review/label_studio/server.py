@@ -24,8 +24,8 @@ class LabelStudioAway(FeedbackError):
 class LabelStudio:
     """A server and a token for it: a legacy one, or a personal access token, which is traded for one of minutes."""
 
-    def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False, transport=transport)
+    def __init__(self, url: str, token: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False)
         self._token = token
         self._is_personal = token.count(".") == 2
 
