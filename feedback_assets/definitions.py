@@ -25,6 +25,7 @@ ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
     ingest.staging_feedback_events,
     ingest.feedback_events,
     ingest.inferences,
+    ingest.context_answers,
     ingest.validation,
     meaning.attributed_feedback,
     meaning.enriched_feedback,

@@ -18,6 +18,7 @@ from feedback_ingest.log import LogRow
 from feedback_ingest.sealed import segments
 from feedback_ingest.sealed.tables import SealedEvent
 from feedback_ingest.tables import FeedbackEvent
+from feedback_loop.learning.context import CONTEXT_ANSWERED, answer_rows
 from feedback_loop.learning.errors import UnreadableRow
 from feedback_loop.learning.rows import feedback_row, inference_row
 
@@ -55,7 +56,7 @@ class Note:
 
 
 class Export:
-    """The facts of one kind (`feedback`, `inference`) of a span, in order of offset.
+    """The facts of one kind (`feedback`, `inference`, `context_answered`) of a span, in order of offset.
 
     Facts never change, so a file that an earlier export wrote can be gone on from: give it as `earlier`, and only what
     came after it is read from the log. `unreadable` lists, once all batches were taken, the offsets of rows that this
@@ -70,12 +71,12 @@ class Export:
         self.unreadable: list[int] = []
 
     def reader(self) -> "pa.RecordBatchReader":
-        """The rows, flat (FEEDBACK_SCHEMA or INFERENCE_SCHEMA); can be taken once."""
+        """The rows, flat (FEEDBACK_SCHEMA, INFERENCE_SCHEMA or CONTEXT_SCHEMA); can be taken once."""
         import pyarrow as pa
 
-        from feedback_loop.learning.schemas import FEEDBACK_SCHEMA, INFERENCE_SCHEMA
+        from feedback_loop.learning.schemas import CONTEXT_SCHEMA, FEEDBACK_SCHEMA, INFERENCE_SCHEMA
 
-        schema = FEEDBACK_SCHEMA if self._kind == "feedback" else INFERENCE_SCHEMA
+        schema = {"feedback": FEEDBACK_SCHEMA, "inference": INFERENCE_SCHEMA}.get(self._kind, CONTEXT_SCHEMA)
         return pa.RecordBatchReader.from_batches(schema, self._batches(schema))
 
     def note(self) -> str:
@@ -90,7 +91,7 @@ class Export:
             self.unreadable += [offset for offset in known.unreadable if offset <= self._span.upto_offset]
             yield from _kept(self._earlier, schema, self._span.upto_offset)
         for piece in self._pieces(known.upto_offset if known is not None else 0):
-            rows = [row for logged in piece if (row := self._flat(logged)) is not None]
+            rows = [row for logged in piece for row in self._flat(logged)]
             yield pa.RecordBatch.from_pylist(rows, schema)
 
     def _known(self, schema: "pa.Schema") -> Note | None:
@@ -103,12 +104,15 @@ class Export:
         same = pq.read_schema(self._earlier).remove_metadata().equals(schema)
         return note if note is not None and note.written_by == _version() and same else None
 
-    def _flat(self, logged: LogRow) -> Mapping[str, Any] | None:
+    def _flat(self, logged: LogRow) -> Sequence[Mapping[str, Any]]:
+        if self._kind == CONTEXT_ANSWERED:
+            return answer_rows(logged)
         try:
-            return feedback_row(logged) if self._kind == "feedback" else inference_row(logged)
+            row = feedback_row(logged) if self._kind == "feedback" else inference_row(logged)
         except UnreadableRow:
             self.unreadable.append(logged.log_offset)
-            return None
+            return ()
+        return () if row is None else (row,)
 
     def _pieces(self, after: int) -> Iterator[list[LogRow]]:
         """The rows, from files as far as the log is sealed, then from its table."""

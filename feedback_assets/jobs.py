@@ -10,6 +10,7 @@ refresh = dg.define_asset_job(
     selection=[
         "feedback_events",
         "inferences",
+        "context_answers",
         "validated_feedback",
         "quarantined_feedback",
         "attributed_feedback",

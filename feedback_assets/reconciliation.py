@@ -1,21 +1,24 @@
 """Live against batch: what the stream keeps up to date must be what the log says, to the last digit.
 
-Two comparisons, each of the newest rows only, so that it costs the same on a log of any length: the changes of
-attribution folded up to an offset against the attributed rows of the assets, and the live metrics against those worked
+Three comparisons, each of the newest rows only, so that it costs the same on a log of any length: the changes of
+attribution folded up to an offset against the attributed rows of the assets, what was added to them against the
+enriched rows, and the live metrics against those worked
 out anew from the live tables, read in one snapshot.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from sqlalchemy import Connection, Engine, text
 from sqlmodel import Session
 
 from feedback_assets.lake import engine
 from feedback_ingest.clock import monotonic_s
+from feedback_loop.learning.enrichers import collect as collect_enrichers
 from feedback_loop.learning.metrics import Registered, metrics_table
 from feedback_loop.stream.status import StreamStatus, status
 
@@ -32,6 +35,7 @@ NEWEST_ROWS = 20_000
 LOOK_EVERY_S = 0.1
 JUDGEMENT = ("state", "model_name", "model_version", "inference_offset", "correct", "is_undone")
 BUCKET = ("project_id", "model_name", "model_version", "metric", "segment", "bucket_start")
+FEEDBACK = ("project_id", "feedback_id")
 INFERENCE = (
     "project_id",
     "inference_request_id",
@@ -77,6 +81,11 @@ LIVE_METRICS = """
 SELECT project_id, model_name, model_version, metric, segment, bucket_start, numerator, denominator, squares,
        weights
 FROM live_metrics WHERE bucket_start >= :since
+"""
+LIVE_ENRICHMENTS = """
+SELECT e.project_id, e.feedback_id, coalesce(e.late_answer, e.answer)
+FROM unnest(CAST(:project_id AS int[]), CAST(:feedback_id AS text[])) AS k(project_id, feedback_id)
+JOIN live_enrichments e USING (project_id, feedback_id)
 """
 LIVE_SEGMENTS = "SELECT project_id, name, value FROM live_segments"
 LIVE_REGISTRATIONS = "SELECT project_id, metric, kind, log_offset FROM live_registrations"
@@ -138,6 +147,41 @@ def reconcile_metrics(engine: Engine, bucket_s: int) -> Reconciled:
         live = _fetched(connection, LIVE_METRICS, since, METRICS_SCHEMA)
         again = _metrics(connection, since, bucket_s)
     return _compared(again, live, BUCKET)
+
+
+def reconcile_enrichments(engine: Engine, rows: "ibis.Table") -> Reconciled:
+    """What the stream added to the newest of `rows` (of `enriched_feedback`) whose inference is known, to the same.
+
+    Of the sources outside the log is compared what they answered as far as the run has read it.
+    """
+    columns = [column for enricher in collect_enrichers().values() for column in enricher.columns]
+    newest = rows.filter(rows.inference_offset.notnull()).order_by(rows.log_offset.desc()).limit(NEWEST_ROWS)
+    found = newest.select("project_id", "feedback_id", "context", *columns).to_pyarrow().to_pylist()
+    ours = [
+        {**{name: row[name] for name in (*FEEDBACK, *columns)}, **orjson.loads(row["context"] or "{}")} for row in found
+    ]
+    theirs = _added(engine, ours)
+    pairs = [(row, {name: theirs.get(_key(row), {}).get(name) for name in row} | _named(row)) for row in ours]
+    some = [{**_named(mine), "log": str(mine), "live": str(live)} for mine, live in pairs if mine != live]
+    return Reconciled(len(pairs), len(some), some[:10])
+
+
+def _added(engine: Engine, rows: list[dict[str, Any]]) -> dict[tuple[int, str], dict[str, Any]]:
+    """What live_enrichments says of each of `rows`, by project and feedback, in one dict each."""
+    added: dict[tuple[int, str], dict[str, Any]] = {}
+    asked = {name: [row[name] for row in rows] for name in FEEDBACK}
+    with engine.connect() as connection:
+        for project_id, feedback_id, answer in connection.execute(text(LIVE_ENRICHMENTS), asked):
+            added.setdefault((project_id, feedback_id), {}).update(answer)
+    return added
+
+
+def _key(row: Mapping[str, Any]) -> tuple[int, str]:
+    return row["project_id"], row["feedback_id"]
+
+
+def _named(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in FEEDBACK}
 
 
 def _metrics(connection: Connection, since: dict[str, Any], bucket_s: int) -> "pa.Table":

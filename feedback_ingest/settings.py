@@ -111,6 +111,13 @@ class Settings(BaseSettings):
         None, description="URL of an HTTP proxy that webhooks leave by; it decides which addresses they may reach."
     )
 
+    sources_file: Path | None = Field(
+        None, description="YAML file of the sources outside the log that feedback is enriched from."
+    )
+    sources_allow: str | None = Field(
+        None, description="Private addresses that such a source may be at, as those of webhooks, by commas."
+    )
+
     sensor_interval_s: int = Field(5, gt=0, description="Seconds between two looks of a Dagster sensor.")
     retrain_min_labels: int = Field(150, gt=0, description="New labelled rows a retraining needs.")
     retrain_cooldown_s: int = Field(20, ge=0, description="Seconds between two retrainings of one model.")

@@ -16,6 +16,7 @@ from feedback_assets.policies import decided
 from feedback_assets.presentation import counts, markdown_table, sample
 from feedback_assets.resources import LogResource
 from feedback_assets.splitting import broken_counts, evidence, judged, kept, set_aside
+from feedback_loop.learning.context import CONTEXT_ANSWERED
 
 GROUP = "ingest"
 OWNERS = ["team:data-platform"]
@@ -55,6 +56,20 @@ def inferences(context: dg.AssetExecutionContext, log: LogResource) -> Described
     """What models answered, one flat row each, by the UTC day it was received."""
     export = _export(context, log, "inference")
     return Described(export.reader(), lambda table: _told(table, export, "model_name", "model_version"), export.note)
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "postgres", "parquet"},
+    deps=[staging_feedback_events],
+    partitions_def=days,
+    backfill_policy=ONE_RUN,
+)
+def context_answers(context: dg.AssetExecutionContext, log: LogResource) -> Described:
+    """What sources outside the log answered, or why they did not, with version and digest, by the UTC day received."""
+    export = _export(context, log, CONTEXT_ANSWERED)
+    return Described(export.reader(), lambda table: _told(table, export, "source", "missing"), export.note)
 
 
 @dg.multi_asset(

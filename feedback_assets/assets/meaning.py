@@ -14,8 +14,9 @@ from feedback_assets.policies import newest_receipt, waits_upto
 from feedback_assets.presentation import counts, markdown_table
 from feedback_assets.resources import LogResource
 from feedback_assets.told.meaning import enrichment_told, metrics_told
-from feedback_loop.learning.enrichers import enriched
+from feedback_loop.learning.enrichers import Contexts, enriched
 from feedback_loop.learning.metrics import registered_metrics
+from feedback_loop.stream.contexts.sources_file import asked_sources
 
 GROUP = "meaning"
 OWNERS = ["team:ml-platform"]
@@ -57,11 +58,22 @@ def attributed_feedback(
     ins={
         "inferences": dg.AssetIn(partition_mapping=ALL_DAYS),
         "feedback_events": dg.AssetIn(partition_mapping=ALL_DAYS),
+        "context_answers": dg.AssetIn(partition_mapping=ALL_DAYS),
     },
 )
-def enriched_feedback(attributed_feedback: Table, inferences: Table, feedback_events: Table) -> Described:
-    """Attributed feedback with what is known of its inference and its session; `missing` names what is not known."""
-    table = enriched(attributed_feedback, inferences, feedback_events).order_by("log_offset")
+def enriched_feedback(
+    context: dg.AssetExecutionContext,
+    log: LogResource,
+    attributed_feedback: Table,
+    inferences: Table,
+    feedback_events: Table,
+    context_answers: Table,
+) -> Described:
+    """Attributed feedback with what is known of its inference, session and context; `missing` names what is not."""
+    upto_offset = log.upto_offset(context.instance, context.run.run_id)
+    answers = context_answers.filter(context_answers.log_offset <= upto_offset)
+    outside = Contexts(answers, asked_sources(log.settings))
+    table = enriched(attributed_feedback, inferences, feedback_events, outside).order_by("log_offset")
     return Described(table, enrichment_told)
 
 

@@ -7,10 +7,17 @@ import dagster as dg
 from feedback_assets.lake import Lake
 from feedback_assets.partitions import days_of
 from feedback_assets.presentation import markdown_table
-from feedback_assets.reconciliation import Reconciled, reconcile_attribution, reconcile_metrics, wait_for_stream
+from feedback_assets.reconciliation import (
+    Reconciled,
+    reconcile_attribution,
+    reconcile_enrichments,
+    reconcile_metrics,
+    wait_for_stream,
+)
 from feedback_assets.resources import LogResource
 
 ASSET = "feedback_metrics"
+COMPARED = ("attributed_feedback", "enriched_feedback")
 WAIT_S = 10.0
 SPECS = [
     dg.AssetCheckSpec(
@@ -24,6 +31,12 @@ SPECS = [
         asset=ASSET,
         description="The live metrics are those of the live feedback, worked out anew, to the last digit.",
     ),
+    dg.AssetCheckSpec(
+        "live_enrichments_are_the_logs",
+        asset=ASSET,
+        description="What the stream added to feedback, and what sources answered for it, is in enriched_feedback.",
+        additional_deps=["enriched_feedback"],
+    ),
 ]
 
 
@@ -36,8 +49,12 @@ def live_against_log(context: dg.AssetCheckExecutionContext, log: LogResource) -
     if stream.log_offset < upto_offset:
         yield from (_not_compared(spec.name, stream.log_offset, upto_offset) for spec in SPECS)
         return
-    rows = lake.read("attributed_feedback", days_of(context.run.tags, lake.days("attributed_feedback")))
-    found = [reconcile_attribution(engine, rows, upto_offset), reconcile_metrics(engine, log.settings.bucket_s)]
+    rows = [lake.read(name, days_of(context.run.tags, lake.days(name))) for name in COMPARED]
+    found = [
+        reconcile_attribution(engine, rows[0], upto_offset),
+        reconcile_metrics(engine, log.settings.bucket_s),
+        reconcile_enrichments(engine, rows[1]),
+    ]
     yield from (_compared(spec.name, each) for spec, each in zip(SPECS, found, strict=True))
 
 

@@ -21,6 +21,7 @@ def stream(only: str | None = ONLY, rebuild: bool = REBUILD) -> None:
     from feedback_cli.supervision.interrupts import stop_on_signals
     from feedback_ingest.postgres import open_database
     from feedback_ingest.settings import get_settings
+    from feedback_loop.stream.contexts.asking import asking
     from feedback_loop.stream.figures import serving
     from feedback_loop.stream.limits import bound_memory
     from feedback_loop.stream.process import run
@@ -34,7 +35,7 @@ def stream(only: str | None = ONLY, rebuild: bool = REBUILD) -> None:
     database = open_database(settings)
     try:
         names = [name.strip() for name in (only or "").split(",") if name.strip()]
-        with serving(database, settings), delivering(database, settings, stop):
+        with serving(database, settings), delivering(database, settings, stop), asking(database, settings, stop):
             run(database, settings, stop, names, rebuild)
     finally:
         database.close()

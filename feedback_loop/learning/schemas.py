@@ -92,7 +92,8 @@ ENRICHED_SCHEMA = pa.schema(
         pa.field("session_position", pa.int64()),  # from 1
         pa.field("session_earlier_negatives", pa.int64()),
         pa.field("session_gap_s", pa.float64()),  # since the signal before it
-        pa.field("missing", pa.list_(pa.string())),  # the enrichers that had nothing to say of it
+        pa.field("context", pa.string()),  # JSON text: what each source outside the log knows, by its name
+        pa.field("missing", pa.list_(pa.string())),  # the enrichers and sources that had nothing to say of it
         pa.field("answer_text", pa.string()),
         pa.field("inputs", pa.string()),
         pa.field("inputs_ref", pa.string()),
@@ -113,6 +114,20 @@ REWARD_SCHEMA = pa.schema(
         pa.field("reward", pa.float64()),
         pa.field("votes", pa.int64()),
         pa.field("feedback_id", pa.string()),  # that decides, where one does
+    ]
+)
+
+CONTEXT_SCHEMA = pa.schema(
+    [
+        pa.field("log_offset", pa.int64()),
+        pa.field("project_id", pa.int32()),
+        pa.field("source", pa.string()),
+        pa.field("about", pa.string()),  # a person's pseudonym, or an inference_request_id
+        pa.field("received_at", TIME),
+        pa.field("version", pa.string()),  # of what was asked
+        pa.field("digest", pa.string()),  # SHA-256 of the answer's canonical JSON, in hex
+        pa.field("answer", pa.string()),  # JSON text; null where there was none
+        pa.field("missing", pa.string()),  # why there was none
     ]
 )
 

@@ -117,14 +117,25 @@ class AttributionChange(SQLModel, table=True):
 
 
 class LiveEnrichment(SQLModel, table=True):
-    """What one source adds to a feedback once its inference is known."""
+    """What one source adds to a feedback once its inference is known; of one that was asked, perhaps only later."""
 
     __tablename__ = "live_enrichments"
+    __table_args__ = (
+        Index(
+            "live_enrichments_waiting",
+            "project_id",
+            "source",
+            "waits_for",
+            postgresql_where=text("waits_for IS NOT NULL"),
+        ),
+    )
 
     project_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     feedback_id: str = Field(sa_column=words(primary_key=True))
     source: str = Field(sa_column=words(primary_key=True))
     answer: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    waits_for: str | None = Field(default=None, sa_column=words(nullable=True))
+    late_answer: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class LiveMetric(SQLModel, table=True):

@@ -14,6 +14,7 @@ EXTERNAL = {"staging_feedback_events", "serving_model"}
 BY_DAY = {
     "feedback_events",
     "inferences",
+    "context_answers",
     "validated_feedback",
     "quarantined_feedback",
     "attributed_feedback",
@@ -93,6 +94,7 @@ def test_every_rule_is_a_check(graph: AssetGraph) -> None:
         "log_is_gapless",
         "live_attribution_is_the_logs",
         "live_metrics_are_the_logs",
+        "live_enrichments_are_the_logs",
     }
 
 

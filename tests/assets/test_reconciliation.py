@@ -1,16 +1,18 @@
 """The stream's live numbers against the log's: equal to the last digit, or a red check."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from feedback_assets.checks import live
 from feedback_assets.reconciliation import reconcile_metrics
+from feedback_ingest.settings import get_settings
 from feedback_loop.stream.process import catch_up
 from tests.assets.world import DAY, NEXT_DAY, World, checks
 
-CHECKS = ("live_attribution_is_the_logs", "live_metrics_are_the_logs")
+CHECKS = ("live_attribution_is_the_logs", "live_metrics_are_the_logs", "live_enrichments_are_the_logs")
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +74,8 @@ def test_live_numbers_are_the_logs(world: World) -> None:
     [
         ("UPDATE live_metrics SET numerator = numerator + 0.000001 WHERE metric = 'accuracy'", CHECKS[1]),
         ("DELETE FROM live_metrics WHERE metric = 'volume'", CHECKS[1]),
+        ("""UPDATE live_enrichments SET answer = '{"confidence": 0.6, "entropy": 0.9, "margin": 0.3}'""", CHECKS[2]),
+        ("DELETE FROM live_enrichments", CHECKS[2]),
         (
             'UPDATE attribution_changes SET after = after || \'{"state": "pending"}\' WHERE feedback_offset = 2',
             CHECKS[0],
@@ -142,3 +146,36 @@ def test_a_stream_that_stands_still_is_a_warning(world: World) -> None:
     assert not found.passed
     assert found.severity.value == "WARN"
     assert found.metadata["note"].value == "the stream is at 10, not at 11"
+
+
+def test_what_sources_answered_is_compared_too(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Context is in enriched_feedback as the stream gave it, before and after the answer; another one turns it red."""
+    file = tmp_path / "sources.yaml"
+    file.write_text("sources: {segments: {kind: identity_service, url: 'https://identity.example.com/'}}")
+    monkeypatch.setenv("FEEDBACK_SOURCES_FILE", str(file))
+    get_settings.cache_clear()
+    try:
+        context = {"user_id": "p_1"}
+        world.infer("a")
+        thumb = {"kind": "explicit_binary", "value": {"positive": True}}
+        early = world.say("a", user_context=context, **thumb)
+        world.answered("segments", "p_1", {"plan": "pro"})
+        world.infer("b")
+        late, nobody = world.say("b", user_context=context, **thumb), world.say("b", **thumb)
+        catch_up(world.database, world.log.settings)
+        result = world.refresh(checked=True)
+        assert checks(result)[CHECKS[2]].passed
+        assert world.rows("quarantined_feedback", DAY) == []
+        rows = {row["feedback_id"]: row for row in world.rows("enriched_feedback", DAY)}
+        assert [rows[name]["context"] for name in (early, late, nobody)] == ['{"segments":{"plan":"pro"}}'] * 2 + [None]
+        assert ["segments" in rows[name]["missing"] for name in (early, late, nobody)] == [False, False, True]
+        assert [row["version"] for row in world.rows("context_answers", DAY)] == ["1"]
+
+        with world.database.engine.begin() as connection:
+            connection.execute(
+                text("""UPDATE live_enrichments SET late_answer = '{"segments": {"plan": "free"}}'
+                                       WHERE late_answer IS NOT NULL""")
+            )
+        assert CHECKS[2] in _red(world)
+    finally:
+        get_settings.cache_clear()

@@ -65,7 +65,7 @@ def test_a_run_again_gives_the_same_bytes(world: World) -> None:
     world.refresh(upto=upto)
 
     assert {path: path.read_bytes() for path in sorted(world.lake.folder.rglob("*.parquet"))} == before
-    assert len(before) == 9
+    assert len(before) == 10
 
 
 def test_spam_is_set_aside_and_left_out(world: World) -> None:

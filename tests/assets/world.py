@@ -81,6 +81,12 @@ class World:
         body = {"actor": "test", "subject": policy.name, "version": self._number, "policy": policy.as_data()}
         return self._append([(POLICY_SET, f"policy {self._number}", body, at, at)])[0]
 
+    def answered(self, source: str, about: str, answer: dict[str, Any], at: datetime = DAY) -> int:
+        """Logs what a source outside the log said; its offset."""
+        told = {"about": about, "asked_offset": self.head(), "answer": answer, "digest": "d"}
+        body = {"source": source, "version": "1", "answers": [told]}
+        return self._append([("context_answered", f"answered {self.head()}", body, at, at)])[0]
+
     def feedback(self, about: str, kind: str = "ground_truth", **more: Any) -> tuple[str, dict[str, Any]]:
         """An id and a body, to be appended with others."""
         self._number += 1

@@ -1,6 +1,16 @@
 """Enrichers, one a file: what is added to a feedback from what is already known of its inference and its session."""
 
 from feedback_loop.learning.enrichers._base import Enricher, HistoryEnricher, collect, collect_history, told
-from feedback_loop.learning.enrichers._table import enrich, enriched, known
+from feedback_loop.learning.enrichers._table import Contexts, enrich, enriched, known
 
-__all__ = ["Enricher", "HistoryEnricher", "collect", "collect_history", "enrich", "enriched", "known", "told"]
+__all__ = [
+    "Contexts",
+    "Enricher",
+    "HistoryEnricher",
+    "collect",
+    "collect_history",
+    "enrich",
+    "enriched",
+    "known",
+    "told",
+]

@@ -1,13 +1,14 @@
 """Enrichment of one inference with all enrichers, and of a whole table of attributed feedback."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from feedback_loop.learning.context import Asked, contexts
 from feedback_loop.learning.enrichers._base import Enricher, HistoryEnricher, collect, collect_history, told
 
 if TYPE_CHECKING:
     import ibis
-    from ibis.expr.types import ArrayValue
+    from ibis.expr.types import ArrayValue, StringValue
 
 ASKED = ("answer_text", "inputs", "inputs_ref")
 """What of the inference is told besides: what it was asked, and said."""
@@ -22,8 +23,20 @@ def enrich(inference: Mapping[str, Any]) -> dict[str, Any]:
     return told((name, enricher().enrich(inference)) for name, enricher in collect().items())
 
 
-def enriched(attributed: "ibis.Table", inferences: "ibis.Table", every: "ibis.Table | None" = None) -> "ibis.Table":
-    """`attributed` with the enrichers' columns, what is `missing`, and answer_text, inputs, inputs_ref.
+class Contexts(NamedTuple):
+    """What sources outside the log answered (CONTEXT_SCHEMA), and which of them are asked."""
+
+    answers: "ibis.Table"
+    asked: Sequence[Asked]
+
+
+def enriched(
+    attributed: "ibis.Table",
+    inferences: "ibis.Table",
+    every: "ibis.Table | None" = None,
+    outside: Contexts | None = None,
+) -> "ibis.Table":
+    """`attributed` with the enrichers' columns, context, what is `missing`, and answer_text, inputs, inputs_ref.
 
     ENRICHED_SCHEMA (an enricher of an installed package adds its columns); what is known of the inference is null where
     the feedback is pending. `every` is all the feedback of the log; give it when `attributed` is a part of it.
@@ -39,7 +52,30 @@ def enriched(attributed: "ibis.Table", inferences: "ibis.Table", every: "ibis.Ta
         said = said.select(*by_name[name], e_offset=said.log_offset)
         table = table.left_join(said, table.log_offset == said.e_offset).drop("e_offset")
     added = [column for columns in by_name.values() for column in columns]
-    return table.mutate(missing=_missing(table, by_name)).select(*attributed.columns, *added, "missing", *ASKED)
+    table, sources = _with_context(table, outside)
+    by_name |= {name: (column,) for name, column in sources.items()}
+    table = table.mutate(context=_context_text(table, sources), missing=_missing(table, by_name))
+    return table.select(*attributed.columns, *added, "context", "missing", *ASKED)
+
+
+def _with_context(table: "ibis.Table", outside: Contexts | None) -> "tuple[ibis.Table, dict[str, str]]":
+    """The table with a column for each source, and the columns by the sources' names."""
+    if outside is None or not outside.asked:
+        return table, {}
+    found = contexts(table, outside.answers, outside.asked)
+    sources = {each.source: f"source_{each.source}" for each in outside.asked}
+    found = found.rename({column: name for name, column in sources.items()})
+    return table.left_join(found, table.log_offset == found.e_offset).drop("e_offset"), sources
+
+
+def _context_text(table: "ibis.Table", sources: Mapping[str, str]) -> "StringValue":
+    """What the sources know as one JSON text by name; null where none knows anything."""
+    import ibis
+
+    if not sources:
+        return ibis.null("string")
+    parts = ibis.array([f'"{name}":' + table[sources[name]] for name in sorted(sources)]).filter(lambda x: x.notnull())
+    return ibis.ifelse(parts.length() > 0, "{" + parts.join(",") + "}", ibis.null("string"))
 
 
 def _missing(table: "ibis.Table", by_name: Mapping[str, tuple[str, ...]]) -> "ArrayValue":

@@ -1,6 +1,6 @@
 """Enrichment: what the enrichers add to each feedback, kept once its inference is known."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -11,6 +11,9 @@ from sqlmodel import SQLModel
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.enrichers import collect, told
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer
+from feedback_loop.stream.contexts.remembering import Contexts, Given, Link
+from feedback_loop.stream.contexts.sources_file import read_sources
+from feedback_loop.stream.contexts.tables import LiveContext
 from feedback_loop.stream.enrichments import added_to
 from feedback_loop.stream.tables import LiveEnrichment
 from feedback_loop.stream.writing import copy, json_text
@@ -19,27 +22,42 @@ id_of = itemgetter("project_id", "feedback_id")
 
 
 class Enrichment(Consumer):
-    """Asks every enricher about the inference of each feedback, once, and keeps what each says under its name."""
+    """Asks every enricher about the inference of each feedback, once, and keeps what each says under its name.
+
+    What sources outside the log know is asked for beside the stream, and kept when the log answers.
+    """
 
     name: ClassVar[str] = "enrichment"
     after: ClassVar[tuple[str, ...]] = ("attribution",)
-    tables: ClassVar[tuple[type[SQLModel], ...]] = (LiveEnrichment,)
+    tables: ClassVar[tuple[type[SQLModel], ...]] = (LiveEnrichment, LiveContext)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._enrichers = [enricher() for enricher in collect().values()]
+        self._sources = read_sources(settings)
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Fills `batch.enriched` once the table holds it."""
-        rows = []
-        for change in _linked(batch.changes):
+        links = list(_linked(batch.changes))
+        given = self._context(batch, cursor, links) if self._sources else {}
+        rows: list[tuple[Any, ...]] = []
+        for change in links:
             assert change.inference is not None, "a linked feedback has its inference"
             key = id_of(change.after)
             answers = [(enricher.name, enricher.enrich(change.inference)) for enricher in self._enrichers]
+            rows += [(*key, name, json_text(answer), None, None) for name, answer in answers]
+            for each in given.get(key, ()):
+                answers.append((each.source, {each.source: each.answer}))
+                rows.append((*key, each.source, json_text(answers[-1][1]), each.waits_for, each.late_answer))
             batch.enriched[key] = told(answers)
-            rows += [(*key, name, json_text(answer)) for name, answer in answers]
         if rows:
             copy(cursor, LiveEnrichment, rows)
+
+    def _context(
+        self, batch: Batch, cursor: Cursor[Any], changes: Sequence[Change]
+    ) -> dict[tuple[int, str], list[Given]]:
+        links = [Link(each.cause_offset, each.after, each.inference) for each in changes if each.inference is not None]
+        return Contexts(self._sources, cursor, [event.row for event in batch.events], links).follow()
 
     def recall(self, batch: Batch, cursor: Cursor[Any]) -> None:
         """What was added to the feedback that the batch linked to an inference."""

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from threading import Event as Flag
 from threading import Thread
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 
@@ -49,6 +49,14 @@ AWAY = (
     asyncpg.PostgresConnectionError,
 )
 """A database that is away, starting, full or leaving, as asyncpg tells it."""
+
+
+class Worker(Protocol):
+    """What works beside the stream: `run` is its task, `stop` ends it, called in its loop."""
+
+    async def run(self) -> None: ...
+
+    def stop(self) -> None: ...
 
 
 class Deliverer:
@@ -181,8 +189,8 @@ def delivering(database: Database, settings: Settings, stop: Flag) -> AbstractCo
 
 
 @contextmanager
-def beside(deliverer: Deliverer, stop: Flag) -> Iterator[None]:
-    """Has `deliverer` work in a thread of its own while the block runs.
+def beside(worker: Worker, stop: Flag, name: str = "webhooks") -> Iterator[None]:
+    """Has `worker` work in a thread of its own while the block runs.
 
     Should it fail beyond what it waits out, `stop` is set, and its error raised where the block ends: half a process
     must not go on as a whole one.
@@ -192,17 +200,17 @@ def beside(deliverer: Deliverer, stop: Flag) -> Iterator[None]:
 
     def work() -> None:
         try:
-            loop.run_until_complete(deliverer.run())
+            loop.run_until_complete(worker.run())
         except Exception as error:  # noqa: BLE001 - raised where the block ends
             failure.append(error)
             stop.set()
 
-    thread = Thread(target=work, name="webhooks")
+    thread = Thread(target=work, name=name)
     thread.start()
     try:
         yield
     finally:
-        loop.call_soon_threadsafe(deliverer.stop)
+        loop.call_soon_threadsafe(worker.stop)
         thread.join()
         loop.close()
     if failure:

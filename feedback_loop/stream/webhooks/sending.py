@@ -68,6 +68,9 @@ class Wire:
     proxy: str | None = None
     resolve: Resolve = system_resolve
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+    total_s: float = TOTAL_S
+    read_bytes: int = READ_BYTES
+    kept_bytes: int = KEPT_BYTES
 
     @classmethod
     def of(cls, settings: Settings) -> "Wire":
@@ -81,7 +84,7 @@ class Wire:
             verify=self.tls,
             proxy=self.proxy,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            timeout=httpx.Timeout(TOTAL_S, connect=CONNECT_S),
+            timeout=httpx.Timeout(self.total_s, connect=min(CONNECT_S, self.total_s)),
         )
         self._resolvers = ThreadPoolExecutor(RESOLVERS, "webhook-names")
         return self
@@ -91,9 +94,9 @@ class Wire:
         await self._client.aclose()
 
     async def send(self, url: str, headers: dict[str, str], body: str, now: datetime) -> Sent:
-        """One attempt, at most TOTAL_S long; what went wrong is in the outcome, in a word of ours."""
+        """One attempt, at most `total_s` long; what went wrong is in the outcome, in a word of ours."""
         try:
-            async with asyncio.timeout(TOTAL_S):
+            async with asyncio.timeout(self.total_s):
                 return await self._attempt(parse(url, self.allowed), {**HEADERS, **headers}, body.encode(), now)
         except tuple(kind for kind, _ in ERRORS) as error:
             word = next(word for kind, word in ERRORS if isinstance(error, kind))
@@ -124,23 +127,22 @@ class Wire:
     async def _post(
         self, url: str, headers: dict[str, str], body: bytes, extensions: dict[str, Any], now: datetime
     ) -> Sent:
-        """The status decides, as soon as it is there; the answer is read as far as READ_BYTES, and not waited for."""
+        """The status decides, as soon as it is there; the answer is read as far as `read_bytes`, and not waited for."""
         async with self._client.stream("POST", url, headers=headers, content=body, extensions=extensions) as response:
             outcome = Outcome(response.status_code, None, _retry_after_s(response, now))
-            return Sent(outcome, await _first_bytes(response))
+            return Sent(outcome, await self._first_bytes(response))
 
-
-async def _first_bytes(response: httpx.Response) -> str:
-    kept, read = b"", 0
-    try:
-        async for piece in response.aiter_raw():
-            kept = (kept + piece)[:KEPT_BYTES]
-            read += len(piece)
-            if read >= READ_BYTES:
-                break
-    except (httpx.TransportError, httpx.StreamError):
+    async def _first_bytes(self, response: httpx.Response) -> str:
+        kept, read = b"", 0
+        try:
+            async for piece in response.aiter_raw():
+                kept = (kept + piece)[: self.kept_bytes]
+                read += len(piece)
+                if read >= self.read_bytes:
+                    break
+        except (httpx.TransportError, httpx.StreamError):
+            return _text(kept)
         return _text(kept)
-    return _text(kept)
 
 
 def _text(raw: bytes) -> str:

@@ -73,16 +73,16 @@ class Allowed:
     networks: tuple[tuple[Any, int | None], ...] = ()
 
     @classmethod
-    def read(cls, text: str | None) -> "Allowed":
+    def read(cls, text: str | None, setting: str = "FEEDBACK_WEBHOOK_ALLOW") -> "Allowed":
         """`host`, `host:port`, an address or a network such as `10.0.0.0/8`, by commas; raises SetupError."""
         names, networks = set(), []
         for entry in filter(None, (part.strip().lower() for part in (text or "").split(","))):
-            host, port = _entry(entry)
+            host, port = _entry(entry, setting)
             try:
                 networks.append((ip_network(host), port))
             except ValueError:
                 if not all(LABEL.match(label) for label in host.split(".")):
-                    raise SetupError(f"FEEDBACK_WEBHOOK_ALLOW: {entry!r} is no host, address or network") from None
+                    raise SetupError(f"{setting}: {entry!r} is no host, address or network") from None
                 names.add((host, port))
         return cls(frozenset(names), tuple(networks))
 
@@ -95,10 +95,10 @@ class Allowed:
         return any(address in network and only in (None, port) for network, only in self.networks)
 
 
-def _entry(entry: str) -> tuple[str, int | None]:
+def _entry(entry: str, setting: str) -> tuple[str, int | None]:
     found = re.fullmatch(r"\[([^\]]+)\](?::(\d{1,5}))?|([^:]+)(?::(\d{1,5}))?|([0-9a-f:/]+)", entry)
     if found is None:
-        raise SetupError(f"FEEDBACK_WEBHOOK_ALLOW: {entry!r} cannot be read; write host, host:port or a network")
+        raise SetupError(f"{setting}: {entry!r} cannot be read; write host, host:port or a network")
     port = found[2] or found[4]
     return found[1] or found[3] or found[5], int(port) if port else None
 
