@@ -5,10 +5,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from feedback_assets.lake import DAY_COLUMN
+from feedback_ingest.settings import Settings
 from feedback_loop.learning.attribution import attributed
+from feedback_loop.learning.enrichers import Contexts
 from feedback_loop.learning.metrics import Registered, metrics_table
 from feedback_loop.learning.policies.attribution import Waits
 from feedback_loop.learning.segments import admitted
+from feedback_loop.stream.contexts.sources_file import asked_sources
 
 if TYPE_CHECKING:
     import ibis
@@ -33,6 +36,11 @@ def attributed_days(
     known = inferences.filter(inferences.log_offset <= upto_offset)
     table = attributed(validated.select(FEEDBACK_SCHEMA.names), known, undoing, waits, newest)
     return table.order_by("log_offset")
+
+
+def context_upto(answers: "ibis.Table", upto_offset: int, settings: Settings) -> Contexts:
+    """What the sources of the settings answered (CONTEXT_SCHEMA), as far as `upto_offset`."""
+    return Contexts(answers.filter(answers.log_offset <= upto_offset), asked_sources(settings))
 
 
 def metrics_days(

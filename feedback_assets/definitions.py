@@ -31,6 +31,8 @@ ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
     meaning.enriched_feedback,
     meaning.feedback_metrics,
     evidence.bias_report,
+    evidence.failure_slices,
+    evidence.feature_attributions,
     learning.labeled_set,
     review.review_queue,
     review.review_labels,

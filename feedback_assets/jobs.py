@@ -19,6 +19,7 @@ refresh = dg.define_asset_job(
         "labeled_set",
         "drift_report",
         "bias_report",
+        "failure_slices",
         "review_queue",
         "review_labels",
         "reviewer_quality",
@@ -38,7 +39,7 @@ retrain = dg.define_asset_job(
 
 replay = dg.define_asset_job(
     "replay",
-    selection=["replay_buffer", "replayed_policy", "rehearsal_report"],
+    selection=["replay_buffer", "replayed_policy", "rehearsal_report", "feature_attributions"],
     executor_def=dg.in_process_executor,
     description="A snapshot of what happened, to learn from again, and two learners that do.",
 )

@@ -14,7 +14,7 @@ WITH said AS (
            list_sort(probabilities)[-1] - list_sort(probabilities)[-2] AS margin, answer_text, inputs, inputs_ref
     FROM '{folder}/inferences.parquet'
 )
-SELECT a.*, k.confidence, k.entropy, k.margin, s.session_position, s.session_earlier_negatives, s.session_gap_s,
+SELECT a.*, k.confidence, k.entropy, k.margin, s.session_position, s.session_earlier_negatives, s.session_gap_s, NULL::VARCHAR AS context,
        list_filter([CASE WHEN k.confidence IS NULL AND k.entropy IS NULL AND k.margin IS NULL
                          THEN 'answer_uncertainty' END,
                     CASE WHEN s.session_position IS NULL THEN 'session' END], lambda x: x IS NOT NULL) AS missing,

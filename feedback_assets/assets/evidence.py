@@ -5,11 +5,12 @@ It looks at all days, at the newest answers of each model.
 
 import dagster as dg
 
-from feedback_assets import biases
+from feedback_assets import biases, explaining
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Table
 from feedback_assets.resources import LogResource
 from feedback_assets.told.evidence import bias_told
+from feedback_assets.told.explaining import attributions_told, slices_told
 
 GROUP = "evidence"
 OWNERS = ["team:ml-platform"]
@@ -28,3 +29,15 @@ def bias_report(
     found = biases.biases(attributed_feedback, feedback_events, inferences, upto_offset)
     biases.tell(log, found, upto_offset)
     return Described(biases.rows(found, upto_offset), lambda rows: bias_told(found))
+
+
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "duckdb", "parquet"})
+def failure_slices(labeled_set: Table, enriched_feedback: Table, inferences: Table) -> Described:
+    """The segments, answers and inputs of each model that are wrong more often than the rest, beyond chance."""
+    return Described(explaining.slices(labeled_set, enriched_feedback, inferences), slices_told)
+
+
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "sklearn", "parquet"})
+def feature_attributions(log: LogResource, labeled_set: Table) -> Described:
+    """What weighed most in the newest wrong answers of each champion, as SHAP values; of a text with its place."""
+    return Described(explaining.attributions(log, labeled_set), attributions_told)

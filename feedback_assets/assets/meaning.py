@@ -6,7 +6,7 @@ The meanings themselves are functions of `feedback_loop.learning`, the same that
 import dagster as dg
 
 from feedback_assets import facts
-from feedback_assets.daily import attributed_days, metrics_days
+from feedback_assets.daily import attributed_days, context_upto, metrics_days
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Table
 from feedback_assets.partitions import ALL_DAYS, ONE_RUN, days
@@ -14,9 +14,8 @@ from feedback_assets.policies import newest_receipt, waits_upto
 from feedback_assets.presentation import counts, markdown_table
 from feedback_assets.resources import LogResource
 from feedback_assets.told.meaning import enrichment_told, metrics_told
-from feedback_loop.learning.enrichers import Contexts, enriched
+from feedback_loop.learning.enrichers import enriched
 from feedback_loop.learning.metrics import registered_metrics
-from feedback_loop.stream.contexts.sources_file import asked_sources
 
 GROUP = "meaning"
 OWNERS = ["team:ml-platform"]
@@ -71,8 +70,7 @@ def enriched_feedback(
 ) -> Described:
     """Attributed feedback with what is known of its inference, session and context; `missing` names what is not."""
     upto_offset = log.upto_offset(context.instance, context.run.run_id)
-    answers = context_answers.filter(context_answers.log_offset <= upto_offset)
-    outside = Contexts(answers, asked_sources(log.settings))
+    outside = context_upto(context_answers, upto_offset, log.settings)
     table = enriched(attributed_feedback, inferences, feedback_events, outside).order_by("log_offset")
     return Described(table, enrichment_told)
 

@@ -12,9 +12,8 @@ from feedback_ingest.sealed import segments
 from feedback_loop.learning.metrics import VOTING
 from feedback_loop.learning.policies.attribution import DEFAULT
 
-# A day changes when something was received on it. An earlier day changes too when its feedback gets its inference, is
-# taken back, or is told about by a source, on a later one, and when what was answered on it is judged again: judgements
-# are compared.
+# A day changes when something was received on it. An earlier day changes too when its feedback gets its inference, or
+# is taken back, on a later one, and when what was answered on it is judged again: judgements are compared.
 CHANGED = """
 SELECT DISTINCT (received_at AT TIME ZONE 'UTC')::date AS day FROM staging.known_events
 WHERE log_offset > :after AND log_offset <= :upto AND kind IN ('feedback', 'inference', 'context_answered')
@@ -25,8 +24,8 @@ FROM staging.known_events n JOIN staging.known_events f
   ON f.project_id = n.project_id AND f.inference_request_id = n.inference_request_id AND f.kind = 'feedback'
  AND f.received_at < date_trunc('day', n.received_at, 'UTC')
 WHERE n.log_offset > :after AND n.log_offset <= :upto AND n.kind = 'inference'
-"""
-TOLD_LATER = """
+UNION
+-- Or is told about by a source outside the log.
 SELECT DISTINCT (f.received_at AT TIME ZONE 'UTC')::date AS day
 FROM staging.feedback_events n
 CROSS JOIN LATERAL jsonb_path_query(n.body::jsonb, '$.answers[*].asked_offset') AS a(asked_offset)
@@ -87,7 +86,7 @@ def changed_days(session: Session, after: int, upto_offset: int) -> tuple[list[d
     """The days on which something was received in (after, upto_offset], and the earlier days that this changes."""
     spans = {"after": after, "upto": upto_offset}
     received = {row.day for row in session.execute(text(CHANGED), spans)}
-    reached = {row.day for query in (ANSWERED, UNDONE, TOLD_LATER) for row in session.execute(text(query), spans)}
+    reached = {row.day for query in (ANSWERED, UNDONE) for row in session.execute(text(query), spans)}
     reached |= _days_due(session, newest_receipt(session, after), newest_receipt(session, upto_offset), upto_offset)
     reached |= {row.day for row in session.execute(text(JUDGED), {**spans, "voting": sorted(VOTING)})}
     if segments.through(session) > after:  # what it says is in files: rather every earlier day than one too few

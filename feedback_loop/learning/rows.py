@@ -16,6 +16,9 @@ from feedback_ingest.log import LogRow
 from feedback_ingest.names import parse_time
 from feedback_loop.learning.errors import UnreadableRow
 
+WEIGHED = 3
+"""So many features are told of those that an inference's logged attributions name."""
+
 SEGMENT_NAMES = ("app", "app_version", "locale", "user_tier")
 """Members of user_context that are segments beside those in `segments`."""
 
@@ -96,6 +99,7 @@ def inference_row(row: LogRow) -> dict[str, Any] | None:
         "outputs": json_text(outputs),
         "action": _action(chosen),
         "embedding": body.get("embedding"),
+        "attributed_to": _weighed_most(body.get("feature_attributions")),
     }
 
 
@@ -193,6 +197,23 @@ def _softmax(logits: list[float] | None) -> list[float] | None:
     powers = [exp(logit - most) for logit in logits]
     total = sum(powers)
     return [power / total for power in powers]
+
+
+def _weighed_most(logged: Any) -> list[str] | None:
+    """The WEIGHED features of the largest logged attributions, the largest first; None where none can be read.
+
+    They are an object of numbers by name, or a list of objects with `feature` and `value`.
+    """
+    if isinstance(logged, list):
+        logged = {each.get("feature"): each.get("value") for each in logged if isinstance(each, dict)}
+    if not isinstance(logged, dict):
+        return None
+    known = {name: abs(value) for name, value in logged.items() if isinstance(name, str) and _is_number(value)}
+    return sorted(known, key=lambda name: (-known[name], name))[:WEIGHED] or None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _confidence(probabilities: list[float] | None, score: float | None, stated: float | None) -> float | None:

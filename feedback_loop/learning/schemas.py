@@ -69,6 +69,7 @@ INFERENCE_SCHEMA = pa.schema(
         pa.field("outputs", pa.string()),  # JSON text, all of them
         pa.field("action", pa.string()),  # the name of what was answered: item, label, or output
         pa.field("embedding", pa.list_(pa.float64())),
+        pa.field("attributed_to", pa.list_(pa.string())),  # the features that weighed most, as logged
     ]
 )
 

@@ -58,6 +58,15 @@ class TrainedModel:
         best = max(range(len(row)), key=row.__getitem__)
         return Prediction(self.classes[best], dict(zip(self.classes, row, strict=True)))
 
+    def vectorized(self, inputs: Sequence[Any]) -> tuple[list[str], Any]:
+        """The names of the features, and a row of their values for each of `inputs`, as the learner gets them."""
+        vectorizer = self._pipeline.steps[0][1]
+        return list(vectorizer.get_feature_names_out()), vectorizer.transform(_features(inputs, self._kept))
+
+    def likelihoods(self, vectors: Any) -> Any:
+        """How likely each of `classes` is, for such rows."""
+        return self._pipeline[1:].predict_proba(vectors)
+
     def to_bytes(self) -> bytes:
         """The model as the artifact the registry keeps."""
         import joblib  # type: ignore[import-untyped]

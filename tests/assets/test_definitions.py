@@ -23,6 +23,8 @@ BY_DAY = {
 }
 WHOLE = {
     "bias_report",
+    "failure_slices",
+    "feature_attributions",
     "labeled_set",
     "review_queue",
     "review_labels",

@@ -20,6 +20,7 @@ INFERENCE = {
     "segments": None,
     "inputs": '{"x":1}',
     "inputs_ref": None,
+    "attributed_to": None,
     "has_inputs": True,
     "outputs": "[]",
     "action": "a",
