@@ -9,25 +9,25 @@ const WIDGETS = { choice, pair, text_edit: textEdit };
 /** The elements, and under `keys` what each key does; `answer` is called with the value. */
 export function answers(task, answer) {
   const outputs = task.item.inference?.outputs ?? [];
-  return WIDGETS[task.asked.widget.kind](task.asked, outputs, answer);
+  return WIDGETS[task.asked.widget.kind](task, outputs, answer);
 }
 
-function choice(asked, outputs, answer) {
+function choice({ asked, task_id: name }, outputs, answer) {
   const said = outputs.map((output) => output.content?.label ?? output.content).filter((label) => !isObject(label));
   const options = asked.options ?? [...new Set(said)];
   const labels = options.map((label) => ({ words: String(label), value: { label } }));
   const shown = [outputs.length ? given(outputs) : null, buttons(labels, answer)];
   if (asked.options) return { shown, keys: numbered(labels, answer) };
-  const other = h("input", { id: "other", maxlength: "1000", autocomplete: "off" });
+  const other = h("input", { id: `other-${name}`, maxlength: "1000", autocomplete: "off" });
   const send = (event) => {
     event.preventDefault();
     if (other.value.trim()) answer({ label: other.value.trim() });
   };
-  shown.push(h("form", { submit: send }, h("label", { for: "other" }, "Another label"), other, h("button", {}, "Submit")));
+  shown.push(h("form", { submit: send }, h("label", { for: other.id }, "Another label"), other, h("button", {}, "Submit")));
   return { shown, keys: numbered(labels, answer) };
 }
 
-function pair(asked, outputs, answer) {
+function pair(task, outputs, answer) {
   const choices = outputs.map((output) => ({
     words: `${output.output_id} is better`,
     value: { preferred_output_id: output.output_id, ...rejected(outputs, output) },
@@ -41,10 +41,10 @@ function pair(asked, outputs, answer) {
   return { shown: [h("div", { class: "sides" }, sides), buttons([...choices, tie], answer)], keys };
 }
 
-function textEdit(asked, outputs, answer) {
+function textEdit({ task_id: name }, outputs, answer) {
   const before = textOf(outputs[0]?.content) ?? "";
-  const area = h("textarea", { id: "text", rows: "8", maxlength: "65536", "aria-describedby": "changes" });
-  const changes = h("p", { id: "changes", class: "text changes", "aria-live": "off" });
+  const changes = h("p", { id: `changes-${name}`, class: "text changes", "aria-live": "off" });
+  const area = h("textarea", { id: `text-${name}`, rows: "8", maxlength: "65536", "aria-describedby": changes.id });
   area.value = before;
   const compare = () => {
     const marks = { same: "span", out: "del", in: "ins" };
@@ -55,7 +55,7 @@ function textEdit(asked, outputs, answer) {
   const send = () => area.value.trim() && answer({ corrected_text: area.value });
   return {
     shown: [
-      h("label", { for: "text" }, "What the answer should have been"),
+      h("label", { for: area.id }, "What the answer should have been"),
       area,
       h("h3", {}, "What you change"),
       changes,
@@ -74,7 +74,7 @@ function buttons(choices, answer) {
     "div",
     { class: "buttons" },
     choices.map(({ words, value, key }, place) =>
-      h("button", { class: "plain", click: () => answer(value) }, h("kbd", {}, key ?? String(place + 1)), " ", words),
+      h("button", { class: "plain", click: () => answer(value) }, key || place < 9 ? h("kbd", {}, key ?? String(place + 1)) : null, " ", words),
     ),
   );
 }
