@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from feedback_loop.learning.ratios import without
-from feedback_loop.learning.rules import Decision, Rule, Voices, is_sure
+from feedback_loop.learning.ratios import Ratio, without
+from feedback_loop.learning.rules import Decision, Rule, Voices, is_sure, sure_fall
 
 FEWEST_PEOPLE = 20
 """So many people, known before the window, must be behind a rollback that rests on what end users say."""
@@ -15,11 +15,16 @@ PATIENCE = timedelta(minutes=10)
 """A request that waited longer, because the stream was away, is not carried out."""
 
 
+Witness = Literal["people", "truth"]
+"""What a request rests on: what end users say, or the ground truth and reviewers, who need no users beside them."""
+
+
 class Asked(NamedTuple):
-    """Whether a rollback is asked for now; `reason` says why not yet."""
+    """Whether a rollback is asked for now, and on whose word; `reason` says why not yet."""
 
     asks: bool
     reason: str = ""
+    rests_on: Witness = "people"
 
 
 def may_ask(rule: Rule, found: Decision, serves: bool, age: timedelta, listen: Callable[[], Voices]) -> Asked:
@@ -35,14 +40,29 @@ def may_ask(rule: Rule, found: Decision, serves: bool, age: timedelta, listen: C
     if not is_sure(rule, found.seen, found.base):
         return Asked(False, "the interval reaches the limit")
     voices = listen()
-    fewest = max(FEWEST_PEOPLE, rule.min_users)
-    if voices.users >= fewest:
-        return Asked(True)
     if voices.votes is not None:
         witnessed = without(found.seen, voices.votes)
         if witnessed.samples >= rule.min_samples and is_sure(rule, witnessed, found.base):
-            return Asked(True)
+            return Asked(True, rests_on="truth")
+    fewest = max(FEWEST_PEOPLE, rule.min_users)
+    if voices.users >= fewest:
+        return Asked(True)
     return Asked(False, f"{voices.users} of {fewest} people known before")
+
+
+class Gold(NamedTuple):
+    """How often two versions were right on the same golden rows, when the one that serves was compared with the other.
+
+    Nobody who gives feedback knows which rows those are.
+    """
+
+    serving: Ratio
+    target: Ratio
+
+    @property
+    def speaks_against(self) -> bool:
+        """Whether the version to go back to is worse there, and not by chance: Newcombe's 95 % interval excludes 0."""
+        return sure_fall(self.serving, self.target) > 0
 
 
 class Situation(NamedTuple):
@@ -59,6 +79,9 @@ class Situation(NamedTuple):
     is_held: bool
     since_rollback: timedelta | None
     waited: timedelta
+    rests_on: Witness = "truth"
+    gold: Gold | None = None
+    """None where the two were never compared on golden rows."""
 
 
 def refusal(situation: Situation, cooldown_s: int, is_by_hand: bool) -> tuple[str, str] | None:
@@ -79,6 +102,13 @@ def refusal(situation: Situation, cooldown_s: int, is_by_hand: bool) -> tuple[st
         return None
     if situation.is_held:
         return "held", f"an operator holds {serving}"
+    gold = situation.gold
+    if situation.rests_on == "people" and gold is not None and gold.speaks_against:
+        was, is_ = gold.target, gold.serving
+        return "worse_on_gold", (
+            f"people ask for it, but on golden rows {target} was right on {was.numerator:.0f} of {was.denominator:.0f}"
+            f" and {serving} on {is_.numerator:.0f} of {is_.denominator:.0f}"
+        )
     if situation.waited > PATIENCE:
         return "too_late", f"it was asked for {situation.waited.total_seconds():.0f} s ago"
     since = situation.since_rollback

@@ -227,18 +227,20 @@ def is_sure(rule: Rule, seen: Ratio, base: Ratio | None) -> bool:
     """
     if seen.value is None:
         return False
-    low, high = interval_of_share(*seen)
     if base is None:
+        low, high = interval_of_share(*seen)
         return high < rule.threshold if rule.is_low else low > rule.threshold
-    if base.value is None:
-        return False
-    base_low, base_high = interval_of_share(*base)
-    value, before = float(seen.value), float(base.value)
-    if rule.is_low:
-        least = (before - value) - ((before - base_low) ** 2 + (high - value) ** 2) ** 0.5
-    else:
-        least = (value - before) - ((value - low) ** 2 + (base_high - before) ** 2) ** 0.5
-    return least > rule.threshold
+    return (sure_fall(base, seen) if rule.is_low else sure_fall(seen, base)) > rule.threshold
+
+
+def sure_fall(before: Ratio, after: Ratio) -> float:
+    """By how much a share has fallen at least, by the near end of the difference's interval; below 0: perhaps not."""
+    if before.value is None or after.value is None:
+        return -1.0
+    low, _ = interval_of_share(*before)
+    _, high = interval_of_share(*after)
+    was, is_ = float(before.value), float(after.value)
+    return (was - is_) - ((was - low) ** 2 + (high - is_) ** 2) ** 0.5
 
 
 def _exact(number: float) -> Decimal:

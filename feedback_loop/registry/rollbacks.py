@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, func, select
@@ -10,15 +11,18 @@ from sqlmodel import Session, col, func, select
 from feedback_ingest import log
 from feedback_ingest.canonical import Pepper
 from feedback_ingest.clock import new_id
-from feedback_ingest.decisions import Decider
+from feedback_ingest.decisions import Decider, decided
 from feedback_ingest.errors import NotFound
 from feedback_ingest.log import Fact
 from feedback_ingest.tables import EventKey
-from feedback_loop.learning.rollbacks import Situation, refusal
-from feedback_loop.registry.champions import lock_model, point
+from feedback_loop.learning.ratios import Ratio
+from feedback_loop.learning.rollbacks import Gold, Situation, Witness, refusal
+from feedback_loop.registry.champions import PROMOTED, lock_model, point
 from feedback_loop.registry.tables import Champion, KnownVersion
 
 REQUESTED, ROLLED_BACK, REFUSED = "model_rollback_requested", "model_rolled_back", "model_rollback_refused"
+PROMOTIONS = 100
+"""So many of a project's newest promotions are looked at for the one that led to who serves."""
 HELD, RELEASED = "model_held", "model_released"
 
 
@@ -37,6 +41,7 @@ class Order:
     told: Mapping[str, Any] = field(default_factory=dict)
     asked_at: datetime | None = None
     is_by_hand: bool = False
+    rests_on: Witness = "people"
 
 
 class Outcome(NamedTuple):
@@ -65,6 +70,8 @@ def roll_back(session: Session, order: Order, now: datetime, pepper: Pepper, coo
         is_held=serving is not None and serving.is_held,
         since_rollback=_since_rollback(session, order, now),
         waited=now - (order.asked_at or now),
+        rests_on=order.rests_on,
+        gold=_gold(session, serving, target) if serving is not None and target is not None else None,
     )
     refused = refusal(situation, cooldown_s, order.is_by_hand)
     if refused is not None or serving is None or target is None:
@@ -111,6 +118,19 @@ def hold(
         named = {"model_name": model_name, "model_version": serving.model_version}
         decider.record(session, project_id, HELD if is_held else RELEASED, model_name, now, **named)
     return serving
+
+
+def _gold(session: Session, serving: Champion, target: KnownVersion) -> Gold | None:
+    """What the gate saw of both when the one that serves was compared with the other, on the newest golden rows."""
+    for fact in decided(session, serving.project_id, None, PROMOTIONS, (PROMOTED,)):
+        body, told = fact.body, fact.body.get("evaluation", {})
+        if (body["model_name"], body["model_version"]) == (serving.model_name, serving.model_version):
+            if told.get("champion_version") != target.model_version:
+                return None
+            rows = Decimal(told["recent_rows"])
+            right = (round(rows * Decimal(str(told[name]))) for name in ("recent_accuracy", "champion_recent_accuracy"))
+            return Gold(*(Ratio(Decimal(each), rows) for each in right))
+    return None
 
 
 def _leave(session: Session, serving: Champion, now: datetime) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from feedback_loop.learning.ratios import Ratio
-from feedback_loop.learning.rollbacks import Situation, may_ask, refusal
+from feedback_loop.learning.rollbacks import Gold, Situation, may_ask, refusal
 from feedback_loop.learning.rules import Decision, Rule, Voices
 from tests.learning.worlds import NOON
 
@@ -37,12 +37,13 @@ def test_enough_people_may_ask():
 )
 def test_otherwise_it_waits_and_says_why(change, why):
     """Another version, an old window, a doubt, or few people; without their votes little or nothing is wrong."""
-    assert _asked(**change) == (False, why)
+    assert _asked(**change)[:2] == (False, why)
 
 
 def test_the_ground_truth_may_ask_alone():
     """Sixty labels that are no votes are enough, whoever votes beside them."""
-    assert _asked(users=1, votes=Ratio(Decimal(30), Decimal(40))).asks
+    assert _asked(users=1, votes=Ratio(Decimal(30), Decimal(40))) == (True, "", "truth")
+    assert _asked(users=25) == (True, "", "people")
 
 
 def test_a_rule_may_want_more_people():
@@ -51,6 +52,19 @@ def test_a_rule_may_want_more_people():
 
 
 FINE = Situation("m2", "m2", "m1", True, False, None, timedelta(0))
+
+
+def gold(serving, target):
+    """Both on the same hundred golden rows."""
+    return Gold(*(Ratio(Decimal(right), Decimal(100)) for right in (serving, target)))
+
+
+def test_gold_speaks_only_where_it_is_sure_and_only_against_votes():
+    """A few rows less are chance; the ground truth needs no consent; versions that were never compared have no gold."""
+    assert refusal(FINE._replace(rests_on="people", gold=gold(90, 86)), 300, is_by_hand=False) is None
+    assert refusal(FINE._replace(rests_on="people", gold=gold(60, 90)), 300, is_by_hand=False) is None
+    assert refusal(FINE._replace(rests_on="truth", gold=gold(90, 60)), 300, is_by_hand=False) is None
+    assert refusal(FINE._replace(rests_on="people"), 300, is_by_hand=False) is None
 
 
 def test_what_speaks_against_nothing_is_carried_out():
@@ -69,6 +83,7 @@ def test_what_speaks_against_nothing_is_carried_out():
         (FINE._replace(is_held=True), "held", False),
         (FINE._replace(since_rollback=timedelta(seconds=299)), "cooling_down", False),
         (FINE._replace(waited=timedelta(hours=1)), "too_late", False),
+        (FINE._replace(rests_on="people", gold=gold(90, 60)), "worse_on_gold", False),
     ],
 )
 def test_a_refusal_has_its_code(situation, code, also_by_hand):

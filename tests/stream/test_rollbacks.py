@@ -165,3 +165,25 @@ def test_a_second_rollback_cools_down(
     catch_up(serving, hasty)
 
     assert champion(serving) == version
+
+
+@pytest.mark.parametrize(("right_before", "right_now", "outcome"), [(0.7, 0.95, "worse_on_gold"), (0.94, 0.95, "m1")])
+def test_gold_that_nobody_sees_has_a_veto(
+    serving: Database, settings: Settings, pepper: Pepper, right_before: float, right_now: float, outcome: str
+) -> None:
+    """People ask, and where the version before was surely worse on the golden rows the log says that this one stays."""
+    seen = {
+        "champion_version": "m1", "recent_rows": 100,
+        "champion_recent_accuracy": right_before, "recent_accuracy": right_now,
+    }  # fmt: skip
+    with Session(serving.engine) as session:
+        session.execute(text("DELETE FROM champions"))
+        for version, evaluation in (("m1", None), ("m2", seen)):
+            promote(session, RegisteredModel(1, "digits", version), "gate", utc_now(), pepper, evaluation=evaluation)
+        session.commit()
+    received(serving, pepper, bad(1_000, 40, "m1", people=40, seconds_ago=600), seconds_ago=600)
+    append(serving, pepper, *bad(0, 100, people=25))
+    catch_up(serving, settings)
+
+    assert moves(serving)[-1][1] == outcome
+    assert champion(serving) == ("m1" if outcome == "m1" else "m2")

@@ -11,7 +11,18 @@ from feedback_ingest.settings import Settings
 from feedback_loop.registry.rollbacks import REQUESTED, Order, roll_back
 from feedback_loop.stream.consumers._base import Batch, Consumer
 
-TOLD = ("rule", "rule_version", "alert_id", "metric", "segment", "value", "samples", "users", "cause_offset")
+TOLD = (
+    "rule",
+    "rule_version",
+    "alert_id",
+    "metric",
+    "segment",
+    "value",
+    "samples",
+    "users",
+    "cause_offset",
+    "rests_on",
+)
 """What the answer repeats of the request."""
 
 
@@ -42,4 +53,5 @@ def order_of(row: LogRow) -> Order:
         name=row.id,
         told={name: body[name] for name in TOLD if name in body},
         asked_at=row.received_at,
+        rests_on=body.get("rests_on", "people"),
     )

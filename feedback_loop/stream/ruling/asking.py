@@ -48,5 +48,6 @@ def ask(
         waits = f"{found.reason}; no rollback: {asked.reason}"
         return Answer(found._replace(verdict="rollback_waits", reason=waits))
     body = {name: value for name, value in as_body(told).items() if name not in OF_ALERTS}
+    body["rests_on"] = asked.rests_on
     request = Fact(series.project_id, REQUESTED, told["alert_id"], body, now)
     return Answer(found._replace(verdict="rollback_requested"), request)
