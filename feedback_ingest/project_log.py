@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -25,7 +25,14 @@ OFFSET = re.compile(r"\Aoffset:(\d{1,18})\Z", re.ASCII)
 CONSUMER = re.compile(r"\Aconsumer:([a-z0-9][a-z0-9._-]{0,63})\Z", re.ASCII)
 KIND = re.compile(r"\A[a-z_]{1,64}\Z", re.ASCII)
 MAX_KINDS = 32
-FIRST_SINCE = text("SELECT min(log_offset) FROM staging.known_events WHERE received_at >= :since")
+RECEIVED_AT = text("SELECT received_at FROM staging.known_events WHERE log_offset = :at")
+FIRST_SINCE = text("""
+SELECT log_offset FROM staging.known_events WHERE log_offset >= :low AND received_at >= :since
+ORDER BY log_offset LIMIT 1
+""")
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+SKEW = timedelta(minutes=1)
+"""Times of receipt are in the order of offsets but for the clocks of several receivers, which differ by less."""
 PIECE = 100
 """Rows fetched at once: with the largest events, what they take stays within tens of megabytes."""
 
@@ -86,7 +93,7 @@ def first_offset(session: Session, project_id: int, start: str, now: datetime, p
     since = _since(start, now)
     if since is None:
         raise ValidationFailed(faults=(Fault(pointer, "bad-format"),))
-    return session.execute(FIRST_SINCE, {"since": since}).scalar_one() or head(session) + 1
+    return _first_since(session, since)
 
 
 def page(session: Session, part: Part, after: int, newest: int, limit: int, max_bytes: int) -> Page:
@@ -150,6 +157,18 @@ def _committed(session: Session, project_id: int, start: str, pointer: str) -> i
     if known is None:
         raise ValidationFailed(faults=(Fault(pointer, "unknown-consumer" if named else "bad-format"),))
     return known.log_offset
+
+
+def _first_since(session: Session, since: datetime) -> int:
+    """The first event received at `since` or later, in as many looks as the log's length has digits in binary."""
+    newest = head(session)
+    low, high, since = 1, newest + 1, max(since, EARLIEST)
+    while low < high:
+        middle = (low + high) // 2
+        at = session.execute(RECEIVED_AT, {"at": middle}).scalar()
+        low, high = (middle + 1, high) if at is None or at < since - SKEW else (low, middle)
+    found = session.execute(FIRST_SINCE, {"low": low, "since": since}).scalar()
+    return found if found is not None else newest + 1
 
 
 def _since(start: str, now: datetime) -> datetime | None:

@@ -84,7 +84,7 @@ class Route(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     """Feedback that `where` takes goes to every one of `sinks`; to a webhook endpoint by its id.
 
     With `hold` it stays out of the training queue and of datasets until a reviewer's verdict on its inference, a
-    release, or the first event received `hold_s` after it.
+    release, or `hold_s` seconds after its receipt.
     """
 
     route_id: RouteId

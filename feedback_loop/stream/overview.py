@@ -50,7 +50,7 @@ WAITING = text("""
 SELECT (SELECT count(*) FROM (
            SELECT FROM live_feedback WHERE project_id = :project AND state = 'pending' LIMIT :cap) p),
        (SELECT count(*) FROM (
-           SELECT FROM dead_letters d JOIN staging.feedback_events e ON e.log_offset = d.log_offset
+           SELECT FROM dead_letters d JOIN staging.known_events e ON e.log_offset = d.log_offset
            WHERE e.project_id = :project LIMIT :cap) d)
 """)
 HELD = text("""

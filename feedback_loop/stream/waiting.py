@@ -33,8 +33,9 @@ SELECT received_at AS since, feedback_id AS name FROM live_feedback
 WHERE project_id = :project AND state = 'pending' AND received_at < :old
 """
 UNTAKEN = """
-SELECT d.failed_at AS since, e.id AS name FROM dead_letters d
-JOIN staging.feedback_events e ON e.log_offset = d.log_offset
+SELECT d.failed_at AS since, coalesce(f.id, 'offset:' || d.log_offset) AS name FROM dead_letters d
+JOIN staging.known_events e ON e.log_offset = d.log_offset
+LEFT JOIN staging.feedback_events f ON f.log_offset = d.log_offset
 WHERE e.project_id = :project AND e.kind = 'feedback' AND d.consumer = :consumer AND d.failed_at < :old
 """
 QUEUED = """

@@ -17,6 +17,7 @@ from feedback_loop.stream.routing import book, holds
 from feedback_loop.stream.routing.book import UNROUTED
 from feedback_loop.stream.routing.tables import HeldFeedback, HoldEnd, ReplayCandidate, ReviewCandidate, RouteCount
 from feedback_loop.stream.ruling.alerting import REVIEW_REQUESTED
+from feedback_loop.stream.waits import Due
 from feedback_loop.stream.webhooks.outbox import send
 from feedback_loop.stream.writing import json_text, pairs
 
@@ -54,6 +55,10 @@ class Routing(Consumer):
         _write_candidates(cursor, "review_candidates", _asked_for(batch.events), ())
         self._let_in(batch, cursor, known, ends)
         _count(cursor, batch.changes, known)
+
+    def next_due(self, cursor: Cursor[Any]) -> Due | None:
+        """The hold that expires next."""
+        return holds.next_end(cursor)
 
     def _route(
         self,

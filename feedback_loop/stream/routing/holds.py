@@ -10,12 +10,15 @@ from psycopg import Cursor
 from feedback_ingest.log import LogRow
 from feedback_loop.learning.routes import Releases, Route, Row, held_until, is_held, is_verdict
 from feedback_loop.stream.routing.book import RELEASED
+from feedback_loop.stream.waits import TIME_PASSED, Due
 from feedback_loop.stream.writing import json_text, pairs
 
 Key = tuple[int, str]
 VERDICT, FREED = "i:", "f:"
-RECEIVED = ("feedback", "inference")
+RECEIVED = ("feedback", "inference", TIME_PASSED)
 """Kinds of events by whose receipt holds expire."""
+
+NEXT_END = "SELECT project_id, held_until FROM held_feedback ORDER BY held_until LIMIT 1"
 
 KEEP_ENDS = """
 INSERT INTO hold_ends AS e (project_id, about, log_offset)
@@ -126,6 +129,12 @@ def end(cursor: Cursor[Any], ends: Ends) -> set[Key]:
     if ends.released:
         freed.update(cursor.execute(DROP, pairs(ends.released)).fetchall())
     return freed
+
+
+def next_end(cursor: Cursor[Any]) -> Due | None:
+    """The hold that expires next; None while nothing is held."""
+    row = cursor.execute(NEXT_END).fetchone()
+    return Due(*row) if row else None
 
 
 def drop(cursor: Cursor[Any], keys: Collection[Key]) -> None:
