@@ -9,6 +9,7 @@ from feedback_ingest.log import LogRow
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.datasets import training_rows
 from feedback_loop.learning.drift import DriftReport, Learnt, first_and_newest, held_to, of_model, report, window
+from feedback_loop.learning.increments import is_increment, root_of, rooted
 from feedback_loop.learning.rows import json_text
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Incumbent:
     project_id: int
     model_name: str
     reigns: tuple[Reign, ...]
+    goes_on_learning: bool = False
+    """Do increments of it serve? Then what its first version learnt is not all it knows."""
 
     @property
     def model_version(self) -> str:
@@ -55,15 +58,21 @@ def incumbents(inferences: "ibis.Table", promotions: Sequence[LogRow]) -> list[I
     found = []
     for row in answered.order_by(keys).to_pyarrow().to_pylist():
         told = facts.of_model(promotions, row["project_id"], row["model_name"])
-        reigns = tuple(_reign(fact.body) for fact in told) or (Reign(row["newest"]),)
-        found.append(Incumbent(row["project_id"], row["model_name"], reigns))
+        reigns = tuple(_reign(fact.body) for fact in told if _begins_reign(fact)) or (Reign(row["newest"]),)
+        goes_on = bool(told) and is_increment(told[-1].body["model_version"])
+        found.append(Incumbent(row["project_id"], row["model_name"], reigns, goes_on))
     return found
+
+
+def _begins_reign(fact: LogRow) -> bool:
+    """An increment goes on with the reign of what it is an increment of."""
+    return fact.kind != facts.MODEL_PROMOTED or not is_increment(fact.body["model_version"])
 
 
 def _reign(body: Mapping[str, Any]) -> Reign:
     evaluation = body.get("evaluation", {})
     return Reign(
-        body["model_version"],
+        root_of(body["model_version"]),
         evaluation.get("recent_accuracy"),
         evaluation.get("recent_rows"),
         body.get("dataset_version"),
@@ -116,7 +125,7 @@ def drift_of(
     judged = first_and_newest(mine[0].filter(mine[0].correct.notnull()), "feedback_offset", settings.drift_labels)
     asked = first_and_newest(mine[1], "log_offset", settings.drift_inferences)
     reference, recent = (
-        window(answers.select("correct").to_pyarrow().to_pylist(), inputs.inputs.to_pyarrow().to_pylist())
+        window(answers.select("correct", "label").to_pyarrow().to_pylist(), inputs.inputs.to_pyarrow().to_pylist())
         for answers, inputs in zip(judged, asked, strict=True)
     )
     learnt = learnt_by(incumbent, labeled, datasets, settings)
@@ -126,13 +135,16 @@ def drift_of(
 def learnt_by(
     incumbent: Incumbent, labeled: "ibis.Table", datasets: Sequence[LogRow], settings: Settings
 ) -> Learnt | None:
-    """The dataset of the version in service, made again from the labels up to its offset; None where none is known."""
+    """The dataset of the version in service, made again from the labels up to its offset; None where none is known.
+
+    None also where it has learnt on since.
+    """
     import ibis
 
     mine = facts.of_model(datasets, incumbent.project_id, incumbent.model_name)
     version = incumbent.reigns[-1].dataset_version
     dataset = next((fact.body for fact in reversed(mine) if fact.body["dataset_version"] == version), None)
-    if dataset is None:
+    if dataset is None or incumbent.goes_on_learning:
         return None
     known = labeled.filter(labeled.feedback_offset <= dataset["log_offset"])
     rows = training_rows(known, incumbent.project_id, incumbent.model_name, settings.training_rows)
@@ -162,7 +174,7 @@ def reports(
 
     promotions = [fact for fact in decisions if fact.kind in REIGNS]
     datasets = [fact for fact in decisions if fact.kind == facts.DATASET_COMPILED]
-    known = inferences.filter(inferences.log_offset <= upto_offset)
+    known, labeled = rooted(inferences.filter(inferences.log_offset <= upto_offset)), rooted(labeled)
     rows = []
     for incumbent in incumbents(known, promotions):
         found = drift_of(incumbent, labeled, known, datasets, settings)
@@ -190,6 +202,8 @@ def _flat(found: DriftReport) -> dict[str, Any]:
         "inputs_moved": found.inputs_moved,
         "outgrown_rows": found.outgrown_rows,
         "per_feature": json_text([feature._asdict() for feature in found.per_feature]),
+        "findings": json_text([finding._asdict() for finding in found.findings]),
+        "inputs_came_or_went": list(found.inputs_came_or_went),
     }
 
 
@@ -209,6 +223,8 @@ def _schema() -> "pa.Schema":
             pa.field("inputs_moved", pa.bool_()),
             pa.field("outgrown_rows", pa.int64()),
             pa.field("per_feature", pa.string()),
+            pa.field("findings", pa.string()),  # JSON text
+            pa.field("inputs_came_or_went", pa.list_(pa.string())),
             pa.field("new_labels", pa.int64()),
             pa.field("upto_offset", pa.int64()),
         ]

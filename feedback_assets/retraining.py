@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlmodel import Session, col, select
 
 from feedback_assets import facts
 from feedback_ingest.log import LogRow
-from feedback_loop.learning.drift import DriftReport
+from feedback_loop.learning.drift import DriftReport, Told
+from feedback_loop.learning.training_policy import choose
 from feedback_loop.learning.triggers import TriggerDecision, TriggerSettings, decide
 from feedback_loop.stream.tables import Alert
 
@@ -45,9 +47,12 @@ def ask(question: Question, settings: TriggerSettings) -> TriggerDecision:
     if question.is_stale:
         return TriggerDecision(False, "the drift report is older than the last training")
     since = (question.now - question.trainings[-1].received_at).total_seconds() if question.trainings else None
-    return decide(
-        report_of(question.found), question.found["new_labels"], since, question.is_training, settings, question.alerts
-    )
+    report = report_of(question.found)
+    asked = decide(report, question.found["new_labels"], since, question.is_training, settings, question.alerts)
+    if not asked.fires or settings.incremental_learner is None:
+        return asked
+    training = choose(report)
+    return TriggerDecision(training.job == "full", f"{training.reason} ({asked.reason})", training.job)
 
 
 def report_of(found: Mapping[str, Any]) -> DriftReport:
@@ -62,6 +67,8 @@ def report_of(found: Mapping[str, Any]) -> DriftReport:
         found["accuracy_suffers"],
         found["inputs_moved"],
         found.get("outgrown_rows"),
+        tuple(Told(**each) for each in orjson.loads(found.get("findings") or "[]")),
+        tuple(found.get("inputs_came_or_went") or ()),
     )
 
 

@@ -123,6 +123,11 @@ class Settings(BaseSettings):
     retrain_cooldown_s: int = Field(20, ge=0, description="Seconds between two retrainings of one model.")
     drift_labels: int = Field(150, gt=0, description="Labelled answers in a window that drift is looked for in.")
     drift_inferences: int = Field(400, gt=0, description="Inferences in a window that moved inputs are looked for in.")
+    incremental_learner: str | None = Field(
+        None,
+        description="How champions go on learning: sliding_committee, partial_fit, adaptive_forest.",
+    )
+    incremental_every_s: float = Field(2.0, ge=0, description="Seconds between two increments of one model, at least.")
     gate_latency_ms: float = Field(1_000, gt=0, description="A model that answers more slowly (p95) is not promoted.")
     golden_share: float = Field(0.2, gt=0, lt=1, description="Share of labelled inferences held out, never trained on.")
     lake_memory_mb: int = Field(

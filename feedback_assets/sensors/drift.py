@@ -14,6 +14,7 @@ from feedback_assets.resources import LogResource
 from feedback_assets.retraining import TRAINING, Question, ask, gist, raised_alerts
 from feedback_assets.sensors.pace import INTERVAL_S, is_running
 from feedback_ingest.clock import new_id, utc_now
+from feedback_loop.learning.increments import is_increment
 from feedback_loop.learning.triggers import TriggerDecision
 
 REPORT = dg.AssetKey("drift_report")
@@ -66,7 +67,8 @@ def newest_report(instance: dg.DagsterInstance) -> list[Mapping[str, Any]]:
 
 def gathered(session: Session, row: Mapping[str, Any], is_training: bool) -> Question:
     """What the trigger must know of one model."""
-    trainings = facts.of_model(facts.read(session, TRAINING), row["project_id"], row["model_name"])
+    told = facts.of_model(facts.read(session, TRAINING), row["project_id"], row["model_name"])
+    trainings = [fact for fact in told if not is_increment(fact.body.get("model_version", ""))]
     return Question(row, trainings, raised_alerts(session, row), is_training, utc_now())
 
 
@@ -77,6 +79,7 @@ def keep(session: Session, log: LogResource, row: Mapping[str, Any], decision: T
         "model_name": row["model_name"],
         "model_version": row["model_version"],
         "reason": decision.reason,
+        **({"job": decision.job} if decision.job else {}),
         "new_labels": row["new_labels"],
         "upto_offset": row["upto_offset"],
     }

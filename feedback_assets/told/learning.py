@@ -15,6 +15,8 @@ from feedback_loop.registry.dataset_shelf import Dataset
 if TYPE_CHECKING:
     import ibis
 
+TOLD_APART = ("reasons", "findings", "inputs_came_or_went")
+
 
 def labels_told(rows: "ibis.Table") -> Mapping[str, Any]:
     """How many labels each model version has, how many are golden, and how often the answer was right."""
@@ -29,14 +31,21 @@ def drift_told(rows: "ibis.Table", labeled: "ibis.Table", decisions: Sequence[Lo
     """What was found for each model, as a table and as JSON for the sensor, and its accuracy over time."""
     found = rows.drop("per_feature").to_pyarrow().to_pylist()
     return {
-        "drift": markdown_table([{name: value for name, value in row.items() if name != "reasons"} for row in found]),
+        "drift": markdown_table(
+            [{name: value for name, value in row.items() if name not in TOLD_APART} for row in found]
+        ),
         "reasons": markdown_table(
             [{"model_name": row["model_name"], "reasons": "; ".join(row["reasons"])} for row in found]
         ),
         "reports": dg.MetadataValue.json(found),
         "inputs that moved most": markdown_table(_moved(rows)),
+        "detectors": markdown_table(_detectors(found)),
         **accuracy_plots(labeled, [fact for fact in decisions if fact.kind != facts.DATASET_COMPILED]),
     }
+
+
+def _detectors(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{"model_name": row["model_name"], **finding} for row in found for finding in orjson.loads(row["findings"])]
 
 
 def _moved(rows: "ibis.Table") -> list[dict[str, Any]]:

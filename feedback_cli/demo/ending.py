@@ -6,6 +6,7 @@ from typing import Any
 
 from feedback_cli.demo.observer import Observer
 from feedback_cli.supervision.system import System
+from feedback_loop.learning.increments import is_increment
 from feedback_loop.registry import dataset_shelf
 
 CATCH_UP_S = 90.0
@@ -57,6 +58,11 @@ def training_times(
         for fact in observer.facts
         if fact.kind == "dataset_compiled"
     }
+    learnt = {
+        fact.body["model_version"]: fact.body["evaluation"]["log_offset"]
+        for fact in observer.facts
+        if fact.kind == "model_promoted" and is_increment(fact.body["model_version"])
+    }
     datasets = {
         fact.body["model_version"]: fact.body.get("dataset_version")
         for fact in observer.facts
@@ -64,7 +70,7 @@ def training_times(
     }
     served: dict[str, datetime] = {}
     for version, served_at in serving.items():
-        last_offset = upto.get(datasets.get(version) or "", 0)
+        last_offset = learnt.get(version) or upto.get(datasets.get(version) or "", 0)
         for feedback_id, offset in queued.items():
             if offset <= last_offset:
                 served.setdefault(feedback_id, served_at)

@@ -9,6 +9,7 @@ from feedback_cli.demo.display import Display
 from feedback_cli.demo.loop_watch import LoopView, LoopWatch, told
 from feedback_ingest.clock import monotonic_s, utc_now
 from feedback_ingest.log import LogRow
+from feedback_loop.learning.increments import is_increment
 
 LOOK_S = 0.5
 RUNS_EVERY_S = 1.0
@@ -50,7 +51,7 @@ class Observer:
         self.view = self._watch.look()
         for fact in self.view.facts:
             self.facts.append(fact)
-            if fact.kind not in NOT_SHOWN:
+            if fact.kind not in NOT_SHOWN and not is_increment(fact.body.get("model_version", "")):
                 self._display.milestone(told(fact))
         if monotonic_s() >= self._runs_due_s:
             self._runs_due_s = monotonic_s() + RUNS_EVERY_S

@@ -21,6 +21,7 @@ from feedback_ingest.settings import Settings, get_settings
 DIGITS_RATE, RECORDING_RATE = 50.0, 100.0
 FEWEST_ROWS = 500
 COOLDOWN_S = 5
+LEARNER, EVERY_S = "sliding_committee", 0.5
 
 
 class Interrupted(SetupError):
@@ -65,10 +66,17 @@ def play(wishes: Wishes, is_quiet: bool) -> Report:
 
 
 def _fitting(settings: Settings, recording: Recording | None) -> Settings:
-    """A recording is years in minutes: a dataset is a twentieth of it, a cool-down seconds, unless they are set."""
+    """A recording is years in minutes: a dataset is a twentieth of it, a cool-down seconds, and its champion goes on
+    learning, unless they are set.
+    """
     if recording is None:
         return settings
-    fitting = {"training_rows": max(recording.inferences // 20, FEWEST_ROWS), "retrain_cooldown_s": COOLDOWN_S}
+    fitting = {
+        "training_rows": max(recording.inferences // 20, FEWEST_ROWS),
+        "retrain_cooldown_s": COOLDOWN_S,
+        "incremental_learner": LEARNER,
+        "incremental_every_s": EVERY_S,
+    }
     return settings.model_copy(update={k: v for k, v in fitting.items() if k not in settings.model_fields_set})
 
 

@@ -14,6 +14,7 @@ class Prequential:
     _expected: int = 1
     _answers: dict[str, tuple[int, Label | None, Label | None]] = field(default_factory=dict)
     _judged: dict[str, tuple[int, bool, bool]] = field(default_factory=dict)
+    _labels: dict[str, Label] = field(default_factory=dict)
     _waiting: dict[str, Label] = field(default_factory=dict)
 
     def expect(self, inferences: int) -> None:
@@ -34,6 +35,7 @@ class Prequential:
             self._waiting.setdefault(inference, label)
             return
         tenth, loop, frozen = self._answers[inference]
+        self._labels[inference] = label
         self._judged[inference] = (min(tenth, TENTHS - 1), _same(loop, label), _same(frozen, label))
 
     def tenths(self) -> list[dict[str, Any]]:
@@ -43,6 +45,21 @@ class Prequential:
     def overall(self) -> dict[str, Any]:
         """`{"judged", "loop", "frozen"}` over the whole stream."""
         return self._accuracy(None)
+
+    def kappa_temporal(self) -> dict[str, float | None]:
+        """`{"loop", "frozen"}`: how far each is beyond saying the label of the record before; 0 is no better than that.
+
+        See Žliobaitė et al., "Evaluation methods and decision theory for classification of streaming data" (Machine
+        Learning 98, 2015). None where every label is like the one before, or nothing was judged.
+        """
+        labels = [self._labels[inference] for inference in self._answers if inference in self._labels]
+        pairs = list(zip(labels, labels[1:], strict=False))
+        lasting = sum(_same(one, other) for one, other in pairs) / len(pairs) if pairs else 1.0
+        overall = self.overall()
+        names = ("loop", "frozen")
+        if lasting == 1.0:
+            return dict.fromkeys(names)
+        return {name: round((overall[name] - lasting) / (1 - lasting), 4) for name in names}
 
     def _accuracy(self, tenth: int | None) -> dict[str, Any]:
         judged = [verdict for verdict in self._judged.values() if tenth is None or verdict[0] == tenth]

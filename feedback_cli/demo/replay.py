@@ -16,12 +16,14 @@ from feedback_cli.demo.ending import links, retrainings, settle, training_times
 from feedback_cli.demo.goals import missed
 from feedback_cli.demo.loop_watch import LoopWatch
 from feedback_cli.demo.observer import Observer
+from feedback_cli.demo.online_forest import online_forest
 from feedback_cli.demo.player import Player
 from feedback_cli.demo.recording import Recording
 from feedback_cli.demo.report import Report
 from feedback_cli.demo.setting_up import DEMO_PROJECT_ID, client_key, first_champion
 from feedback_cli.demo.stored import stored_events
 from feedback_cli.supervision.system import System
+from feedback_loop.learning.increments import is_increment
 from feedback_loop.learning.training import TrainedModel
 from feedback_loop.registry.served_model import ServedModel
 
@@ -61,19 +63,31 @@ class Replay:
         queue = latency.training_queue(self.system.database, DEMO_PROJECT_ID, self.model_name)
         offsets = {name: each.log_offset for name, each in queue.items()}
         trained = training_times(observer, player.served_from, offsets)
-        overall = player.score.overall()
+        overall, kappa = player.score.overall(), player.score.kappa_temporal()
+        self.display.phase("river's adaptive random forest learns the same labels as they came, for comparison")
+        forest = online_forest(self.recording)
         report = Report(
             scenario=f"recording of {self.recording.model_version}",
             counts=sender.counts,
             stored=stored_events(self.system.database, DEMO_PROJECT_ID, self.model_name, key.id, observer.first_offset),
-            accuracy={"frozen": overall["frozen"], "loop": overall["loop"]},
+            accuracy={
+                "frozen": overall["frozen"],
+                "loop": overall["loop"],
+                "river's adaptive forest, online": forest.overall()["loop"],
+            },
             champion={"before": first.model_version, "after": observer.view.champion},
             latency_ms=latency.stages(sender.ledger, queue, trained),
             runs=observer.runs,
             graph=dagster.graph(),
             retrainings=retrainings(observer),
             links=links(self.system, observer),
-            more={"tenths": player.score.tenths(), "held_s": player.held_s, "left_out": player.left_out},
+            more={
+                "tenths": player.score.tenths(),
+                "kappa_temporal": {**kappa, "online": forest.kappa_temporal()["loop"]},
+                "increments": sum(is_increment(version) for version in player.served_from),
+                "held_s": player.held_s,
+                "left_out": player.left_out,
+            },
         )
         report.failures = [*failures, *missed(report, expects_retraining=True), *_not_beaten(overall)]
         return report

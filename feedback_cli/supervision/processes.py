@@ -84,6 +84,8 @@ def environment(settings: Settings, database: Database, addresses: Addresses) ->
         FEEDBACK_FIRST_DAY=str(since),
         FEEDBACK_TRAINING_ROWS=str(settings.training_rows),
         FEEDBACK_RETRAIN_COOLDOWN_S=str(settings.retrain_cooldown_s),
+        FEEDBACK_INCREMENTAL_EVERY_S=str(settings.incremental_every_s),
+        **({"FEEDBACK_INCREMENTAL_LEARNER": settings.incremental_learner} if settings.incremental_learner else {}),
         DAGSTER_HOME=str(data_dir / "dagster"),
         **{dagster_home.STORAGE_VARIABLE: database.sibling("dagster").psycopg2_url},
     )
@@ -100,7 +102,10 @@ def loop_processes(variables: dict[str, str], addresses: Addresses) -> list[Chil
 
 
 def dagster_processes(variables: dict[str, str], addresses: Addresses) -> list[ChildSpec]:
-    """Dagster's code server, and what waits for it: webserver, daemon, the warm process that runs are forked from."""
+    """Dagster's code server, and what waits for it: webserver, daemon, the warm process that runs are forked from.
+
+    Where champions are to go on learning, the worker that does it too.
+    """
     dagster = [sys.executable, "-m", "dagster"]
     home = Path(variables["DAGSTER_HOME"])
     dagster_home.write(home, "127.0.0.1", addresses.code_port)
@@ -114,9 +119,13 @@ def dagster_processes(variables: dict[str, str], addresses: Addresses) -> list[C
     web_answers = partial(ports.answers, addresses.dagster_host, addresses.dagster_port)
     runs = [sys.executable, "-m", "feedback_assets.warm_runs"]
     daemon = [sys.executable, "-m", "dagster._daemon", "run", *workspace]
-    return [
+    learner = [sys.executable, "-m", "feedback_assets.incremental"]
+    specs = [
         ChildSpec("code-server", [*dagster, *code], variables, code_answers),
         ChildSpec("webserver", web, variables, web_answers, after=("code-server",)),
         ChildSpec("daemon", daemon, variables, after=("code-server",)),
         ChildSpec("runs", runs, variables, after=("code-server",), lets_work_finish=True),
     ]
+    if "FEEDBACK_INCREMENTAL_LEARNER" in variables:
+        specs.append(ChildSpec("learner", learner, variables, after=("code-server",)))
+    return specs

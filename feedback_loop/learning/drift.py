@@ -1,5 +1,6 @@
 """Drift: whether the world has moved away from what the champion learnt, from the findings of all detectors."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +12,7 @@ from feedback_loop.learning.features import flatten_text
 if TYPE_CHECKING:
     import ibis
 
+MOST_HAVE = 0.5
 CONCESSION = 0.05
 """How much less than its predecessor a champion may be held to: a harder world ends the retrainings after a few."""
 
@@ -20,6 +22,15 @@ class Learnt(NamedTuple):
 
     rows: int
     sample: Window
+
+
+class Told(NamedTuple):
+    """What one detector found, for those who look at the report."""
+
+    detector: str
+    kind: str
+    is_drift: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,10 @@ class DriftReport:
     inputs_moved: bool
     outgrown_rows: int | None = None
     """How many rows the champion learnt from, where it is asked other inputs now; None where they are alike."""
+    findings: tuple[Told, ...] = ()
+    """One a detector. Concept, label and embedding drift is told here and starts no training by itself."""
+    inputs_came_or_went: tuple[str, ...] = ()
+    """Features that most inferences of one window have, and none of the other."""
 
 
 def report(
@@ -59,7 +74,8 @@ def report(
     if reference_accuracy is not None:
         samples = reference_samples or reference.labelled or max(recent.labelled, 1)
         reference = replace(reference, labelled=samples, correct=reference_accuracy * samples)
-    findings = [detector().detect(reference, recent, thresholds) for detector in collect().values()]
+    by_name = {name: detector().detect(reference, recent, thresholds) for name, detector in collect().items()}
+    findings = list(by_name.values())
     performance = [each for each in findings if each.kind == "performance"]
     moved = any(each.is_drift for each in findings if each.kind == "input")
     suffers = any(each.is_hint for each in performance)
@@ -74,6 +90,8 @@ def report(
         accuracy_suffers=suffers,
         inputs_moved=moved,
         outgrown_rows=_outgrown(learnt, recent, thresholds),
+        findings=tuple(Told(name, each.kind, each.is_drift, each.reason) for name, each in by_name.items()),
+        inputs_came_or_went=_came_or_went(reference, recent),
     )
 
 
@@ -83,8 +101,18 @@ def _outgrown(learnt: Learnt | None, recent: Window, thresholds: Thresholds) -> 
     return learnt.rows
 
 
+def _came_or_went(reference: Window, recent: Window) -> tuple[str, ...]:
+    if not reference.inferences or not recent.inferences:
+        return ()
+    names = reference.features.keys() ^ recent.features.keys()
+    counts = {
+        name: max(len(side.features.get(name, ())) / side.inferences for side in (reference, recent)) for name in names
+    }
+    return tuple(sorted(name for name, share in counts.items() if share > MOST_HAVE))
+
+
 def _reasons(findings: list[Finding], moved: bool, suffers: bool, unlabelled: bool) -> tuple[str, ...]:
-    reasons = [each.reason for each in findings]
+    reasons = [each.reason for each in findings if each.is_concerned]
     if moved and unlabelled:
         reasons.append("inputs moved, and labels to see the effect are missing")
     elif moved and not suffers:
@@ -106,16 +134,29 @@ def held_to(own: float | None, predecessor: float | None, concession: float = CO
 
 
 def window(labelled: Iterable[Mapping[str, Any]], inputs: Iterable[str | None]) -> Window:
-    """A window of the labelled rows (of them `correct`, None is not counted) and the JSON `inputs` of inferences."""
-    judged = [row["correct"] for row in labelled if row["correct"] is not None]
+    """A window of the labelled rows (`correct`, None is not counted, and `label`) and the JSON `inputs` of inferences.
+
+    Both come in order.
+    """
+    judged = [row for row in labelled if row["correct"] is not None]
     features: dict[str, list[float]] = {}
+    categories: dict[str, Counter[str]] = {}
+    vectors = []
     inferences = 0
     for text in inputs:
         inferences += 1
-        for name, value in flatten_text(text).items():
+        found = flatten_text(text)
+        for name, value in found.items():
             if isinstance(value, float):
                 features.setdefault(name, []).append(value)
-    return Window(len(judged), sum(judged), inferences, features)
+            else:
+                categories.setdefault(name, Counter())[value] += 1
+        if text is not None and text.startswith("["):
+            vectors.append([value for value in found.values() if isinstance(value, float)])
+    outcomes = tuple(bool(row["correct"]) for row in judged)
+    labels = Counter(row["label"] for row in judged if row.get("label") is not None)
+    alike = vectors if len({len(vector) for vector in vectors}) == 1 else []
+    return Window(len(judged), sum(outcomes), inferences, features, outcomes, labels, categories, alike)
 
 
 def of_model(table: "ibis.Table", project_id: int, model_name: str, model_version: str) -> "ibis.Table":

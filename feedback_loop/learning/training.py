@@ -13,6 +13,7 @@ import orjson
 
 from feedback_loop.learning.errors import ArtifactMismatch, TooLittleToLearn
 from feedback_loop.learning.features import flatten
+from feedback_loop.learning.incremental_learners import IncrementalLearner
 
 Label = str | int | bool
 
@@ -51,7 +52,7 @@ class TrainedModel:
         if not inputs:
             return []
         with _one_thread():
-            found = self._pipeline.predict_proba(_features(inputs, self._kept))
+            found = self._pipeline.predict_proba(features_of(inputs, self._kept))
         return [self._prediction(row) for row in found.tolist()]
 
     def _prediction(self, row: list[float]) -> Prediction:
@@ -106,7 +107,7 @@ def train(rows: Sequence[Mapping[str, Any]], seed: int) -> TrainedModel:
         raise TooLittleToLearn(f"{len(labels)} rows with {len(set(labels))} labels; it takes {MIN_ROWS} with 2")
     inputs = [orjson.loads(row["inputs"]) for row in rows]
     kept = _categories(inputs)
-    features = _features(inputs, kept)
+    features = features_of(inputs, kept)
     if not any(features):
         raise TooLittleToLearn("the inputs hold no number and no category to learn from")
     with _one_thread():
@@ -115,6 +116,11 @@ def train(rows: Sequence[Mapping[str, Any]], seed: int) -> TrainedModel:
         pipeline = _fitted(_learners(seed)[chosen], features, labels, weights)
     notes = {"chosen": chosen, "validation": validation, "rows": len(labels)}
     return TrainedModel(pipeline, [str(text) for text in pipeline.classes_], kept, notes)
+
+
+def of_learner(learner: IncrementalLearner, kept: frozenset[tuple[str, str]], rows: int) -> TrainedModel:
+    """What an incremental learner has learnt so far from so many rows, as a model like any other."""
+    return TrainedModel(learner, learner.classes_, kept, {"chosen": learner.name, "validation": {}, "rows": rows})
 
 
 def _validation(
@@ -173,7 +179,8 @@ def _categories(inputs: Sequence[Any]) -> frozenset[tuple[str, str]]:
     return frozenset((name, str(value)) for (name, value), count in counts.items() if count >= TEXT_MIN_ROWS)
 
 
-def _features(inputs: Sequence[Any], kept: frozenset[tuple[str, str]]) -> list[dict[str, Any]]:
+def features_of(inputs: Sequence[Any], kept: frozenset[tuple[str, str]]) -> list[dict[str, Any]]:
+    """The flat features of each of `inputs`; of the texts only those that are `kept` as categories, by name."""
     return [
         {name: value for name, value in flatten(each).items() if not isinstance(value, str) or (name, value) in kept}
         for each in inputs

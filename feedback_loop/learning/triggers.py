@@ -7,10 +7,11 @@ from feedback_loop.learning.drift import DriftReport
 
 
 class TriggerSettings(Protocol):
-    """What an operator may set; `feedback_ingest.settings.Settings` has both."""
+    """What an operator may set; `feedback_ingest.settings.Settings` has it all."""
 
     retrain_min_labels: int
     retrain_cooldown_s: int
+    incremental_learner: str | None
 
 
 class TriggerDecision(NamedTuple):
@@ -18,6 +19,8 @@ class TriggerDecision(NamedTuple):
 
     fires: bool
     reason: str
+    job: str | None = None
+    """The training that is due, where one is: a full one is started, increments are at work already."""
 
 
 def decide(

@@ -15,6 +15,7 @@ from feedback_ingest.clock import new_id
 from feedback_ingest.errors import FeedbackError
 from feedback_ingest.log import Fact
 from feedback_loop.learning.errors import ArtifactMismatch
+from feedback_loop.learning.increments import root_of
 from feedback_loop.registry.shelf import RegisteredModel, read_artifact
 from feedback_loop.registry.tables import Champion, KnownVersion
 
@@ -60,14 +61,15 @@ def promote(
     """Moves the pointer to `registered` and appends `model_promoted`, both or neither: the caller commits, soon.
 
     A version that serves already is left as it is, so a retry changes nothing. `evaluation` goes into the fact. Where
-    `instead_of` is given and another version serves by now, raises ChampionMoved. `actor` is the person's key, by hand.
+    `instead_of` is given and another version serves by now, raises ChampionMoved; its own increments are no other.
+    `actor` is the person's key, by hand.
     """
     lock_model(session, registered.project_id, registered.model_name)
     serving = session.get(Champion, (registered.project_id, registered.model_name), populate_existing=True)
     if serving is not None and serving.model_version == registered.model_version:
         return serving
     previous = serving.model_version if serving is not None else None
-    if instead_of is not None and previous is not None and previous != instead_of:
+    if instead_of is not None and previous is not None and root_of(previous) != root_of(instead_of):
         raise ChampionMoved(f"{previous} serves {registered.model_name} by now, not {instead_of}; evaluate again")
     body = {
         "model_name": registered.model_name,

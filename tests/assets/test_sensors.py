@@ -16,6 +16,7 @@ from feedback_assets.sensors.run_failure import run_failure
 from feedback_loop.registry.champions import promote
 from feedback_loop.registry.rollbacks import Order, roll_back
 from feedback_loop.registry.shelf import RegisteredModel
+from feedback_loop.stream.tables import Alert
 from tests.assets.world import DAY, NEXT_DAY, World
 
 FIRST = date(2026, 1, 1)
@@ -191,6 +192,41 @@ def test_drift_starts_a_retraining_and_says_why(world: World) -> None:
     assert "accuracy" in fact.body["reason"]
     assert again == []
     assert sensor.said == "digits: the drift report is older than the last training"
+
+
+def test_a_hundred_signals_start_one_training(world: World) -> None:
+    """Looked at again as they come, as a storm of alerts would have it: one run, and one fact that says why."""
+    sensor = Sensor(world, drift)
+    world.live(300, right=0.95)
+    world.live(300, right=0.3, start=DAY + timedelta(hours=1), seed=1)
+    world.refresh()
+    requests = []
+    for tenth in range(10):
+        with Session(world.database.engine) as session:
+            session.add_all(_signal(10 * tenth + n) for n in range(10))
+            session.commit()
+        requests += sensor.look()
+
+    assert len(requests) == 1
+    assert len(world.facts(facts.RETRAINING_TRIGGERED)) == 1
+
+
+def _signal(n: int) -> Alert:
+    return Alert(
+        alert_id=f"a{n}",
+        project_id=1,
+        rule=f"floor-{n}",
+        model_name="digits",
+        model_version="digits-0001",
+        state="raised",
+        value=0.3,
+        samples=100,
+        reason="accuracy fell",
+        cause_offset=n + 1,
+        occurred_at=DAY,
+        raised_at=DAY,
+        actions=["alert", "drift_signal"],
+    )
 
 
 def test_never_two_retrainings_at_a_time(world: World) -> None:

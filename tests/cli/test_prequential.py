@@ -1,6 +1,12 @@
 """Accuracy over a stream: every answer is judged once, by the first label told, in its own tenth."""
 
+from datetime import UTC, datetime
+
+import pytest
+
+from feedback_cli.demo.online_forest import online_forest
 from feedback_cli.demo.prequential import Prequential, answered_label, told_label
+from feedback_cli.demo.recording import Recorded, Recording
 
 
 def test_loop_and_frozen_model_are_judged_on_the_same_records() -> None:
@@ -63,3 +69,33 @@ def test_labels_are_read_as_the_contract_says() -> None:
     assert answered_label({"outputs": [{"output_id": "A", "content": {"text": "hello"}}]}) is None
     assert told_label({"feedback_type": "explicit_correction", "feedback_value": {"corrected_label": "7"}}) == "7"
     assert told_label({"feedback_type": "explicit_binary", "feedback_value": {"positive": True}}) is None
+
+
+def test_kappa_temporal_is_measured_against_the_label_before() -> None:
+    """Six labels of which three in five last: .8 right is half of the way from there to always right."""
+    score = Prequential()
+    labels = ["a", "a", "b", "b", "b", "a"]
+    for n, label in enumerate(labels):
+        score.answered(str(n), loop=label if n else "b", frozen=label)
+        score.told(str(n), label)
+
+    lasting = 3 / 5
+    assert score.kappa_temporal()["frozen"] == 1.0
+    assert score.kappa_temporal()["loop"] == pytest.approx((5 / 6 - lasting) / (1 - lasting), abs=1e-3)
+    assert Prequential().kappa_temporal() == {"loop": None, "frozen": None}
+
+
+def test_the_forest_learns_each_label_as_it_came() -> None:
+    """What it is told after an answer it knows at the next one; before any label it says what was said then."""
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    events = []
+    for n in range(60):
+        name, label = f"r{n}", "a" if n % 2 else "b"
+        inference = {"inference_request_id": name, "inputs": {"x": n % 2}, "outputs": [{"content": "a"}]}
+        told = {"inference_request_id": name, "feedback_type": "ground_truth", "feedback_value": {"label": label}}
+        events += [Recorded(moment, "inference", inference), Recorded(moment, "feedback", told)]
+
+    found = online_forest(Recording(events, 60, "v1", None)).overall()
+
+    assert found["frozen"] == 0.5
+    assert found["loop"] > 0.8

@@ -144,7 +144,8 @@ def test_a_window_counts_labels_and_gathers_features():
     """Labels that judge nothing are not counted; numbers are gathered by name, text is not."""
     seen = window([{"correct": True}, {"correct": None}, {"correct": False}], ['{"x":1,"y":["a",2]}', None])
 
-    assert seen == Window(2, 1, 2, {"x": [1.0], "y.1": [2.0]})
+    assert (seen.labelled, seen.correct, seen.inferences) == (2, 1, 2)
+    assert seen.features == {"x": [1.0], "y.1": [2.0]}
 
 
 def test_a_champion_that_learnt_mostly_from_other_inputs_is_outgrown():

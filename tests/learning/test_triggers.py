@@ -23,6 +23,7 @@ class Knobs:
 
     retrain_min_labels: int = 150
     retrain_cooldown_s: int = 20
+    incremental_learner: str | None = None
 
 
 def test_drift_with_enough_new_labels_fires():

@@ -19,6 +19,14 @@ class Window:
     inferences: int = 0
     features: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Values of each numeric feature, by name; an inference without it adds none."""
+    outcomes: Sequence[bool] = ()
+    """Whether each labelled answer was right, in order."""
+    labels: Mapping[str, int] = field(default_factory=dict)
+    """How often each label (JSON text) was the right one."""
+    categories: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """How often each value of each text feature was there."""
+    vectors: Sequence[Sequence[float]] = ()
+    """The inputs that are one list of numbers, as embeddings are."""
 
     @property
     def accuracy(self) -> float | None:
@@ -49,6 +57,10 @@ class Thresholds:
     """Inferences both windows need where there are too few for the index."""
     ks_gap: float = 0.2
     """Distance between the two distributions below which nobody minds, however sure it is."""
+    classifier_samples: int = 1_000
+    """Inputs both windows need for a classifier to tell them apart."""
+    classifier_area: float = 0.7
+    """From this area under its curve on, it can."""
     level: float = 0.001
     """How often a test may be wrong, for all features together."""
 
@@ -67,11 +79,13 @@ class FeatureDrift(NamedTuple):
 class Finding(NamedTuple):
     """What one detector says: drift, a hint of it, or neither; the reason is a sentence in each case."""
 
-    kind: Literal["performance", "input"]
+    kind: Literal["performance", "input", "concept", "label", "embedding"]
     is_drift: bool
     is_hint: bool
     reason: str
     features: tuple[FeatureDrift, ...] = ()
+    is_concerned: bool = True
+    """False where windows of this size or kind are another detector's."""
 
 
 class DriftDetector(ABC):

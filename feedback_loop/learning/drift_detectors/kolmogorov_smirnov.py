@@ -17,7 +17,7 @@ class KolmogorovSmirnov(DriftDetector):
         """Compares each numeric feature that both windows know."""
         samples = min(reference.inferences, recent.inferences)
         if not thresholds.ks_samples <= samples < thresholds.psi_samples:
-            return Finding("input", False, False, f"not for {samples} inputs")
+            return Finding("input", False, False, f"not for {samples} inputs", is_concerned=False)
         names = sorted(reference.features.keys() & recent.features.keys())
         moved = [name for name in names if _has_moved(name, reference, recent, thresholds, len(names))]
         is_drift = bool(moved) and len(moved) >= thresholds.psi_share * len(names)
