@@ -28,6 +28,7 @@ from api import (
     rules,
     status,
     training_queue,
+    triggers,
     wakeups,
     webhooks,
 )
@@ -44,6 +45,7 @@ ROOMS = (
     aggregates,
     consumers,
     training_queue,
+    triggers,
     contract,
     dry_run,
     bias,

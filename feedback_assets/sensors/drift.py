@@ -13,6 +13,7 @@ from feedback_assets.partitions import DAYS_LEFT_TAG
 from feedback_assets.resources import LogResource
 from feedback_assets.retraining import TRAINING, Question, ask, gist, raised_alerts
 from feedback_assets.sensors.pace import INTERVAL_S, is_running
+from feedback_assets.standing import with_standing
 from feedback_ingest.clock import new_id, utc_now
 from feedback_loop.learning.increments import is_increment
 from feedback_loop.learning.triggers import TriggerDecision
@@ -40,7 +41,7 @@ def drift(context: dg.SensorEvaluationContext, log: LogResource) -> dg.SensorRes
         with log.session() as session:
             is_training = bool(requests) or is_running(context.instance, retrain.name)
             question = gathered(session, row, is_training)
-            decision = ask(question, log.settings)
+            decision = with_standing(session, question, ask(question, log.settings), told)
             name = f"{row['project_id']} {row['model_name']}"
             if decision.fires:
                 requests.append(_requested(row, decision))

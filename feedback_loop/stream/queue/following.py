@@ -9,7 +9,8 @@ Place = tuple[int, int]
 """(ready_offset, log_offset) of the last example that was read."""
 
 AFTER = text("""
-SELECT feedback_id, log_offset, ready_offset, inference_request_id, model_version, label, weight, example::text
+SELECT feedback_id, log_offset, ready_offset, inference_request_id, model_version, label, weight, occurred_at,
+       example::text
 FROM training_examples
 WHERE project_id = :project_id AND model_name = :model_name AND label IS NOT NULL
   AND (ready_offset, log_offset) > (:ready_offset, :log_offset)

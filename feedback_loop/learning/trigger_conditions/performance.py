@@ -1,0 +1,19 @@
+"""Performance: the model is right less often than it should be."""
+
+from typing import ClassVar
+
+from feedback_loop.learning.trigger_conditions._base import Met, Moment, TriggerCondition
+
+
+class Performance(TriggerCondition):
+    """Holds below an accuracy."""
+
+    name: ClassVar[str] = "performance"
+    unit: ClassVar[str] = "the accuracy that is good enough, 0 to 1"
+
+    def judge(self, moment: Moment, at_least: float) -> Met:
+        """By the labelled answers of the report's recent window."""
+        accuracy = moment.report.accuracy_recent
+        if accuracy is None:
+            return Met(False, "no accuracy is known")
+        return Met(accuracy < at_least, f"accuracy {accuracy:.3f}, {at_least:g} is good enough")
