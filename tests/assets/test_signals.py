@@ -1,0 +1,75 @@
+"""What else starts a training: a storm of signals starts one, and a trigger that the project defined."""
+
+from datetime import timedelta
+
+from sqlmodel import Session
+
+from feedback_assets import facts
+from feedback_assets.sensors.drift import drift
+from feedback_ingest.decisions import Decider
+from feedback_loop.learning.standing_triggers import Trigger, Wanted
+from feedback_loop.stream.standing import ProjectTriggers
+from feedback_loop.stream.tables import Alert
+from tests.assets.test_sensors import Sensor
+from tests.assets.world import DAY, World
+
+
+def test_a_hundred_signals_start_one_training(world: World) -> None:
+    """Looked at again as they come, as a storm of alerts would have it: one run, and one fact that says why."""
+    sensor = Sensor(world, drift)
+    world.live(300, right=0.95)
+    world.live(300, right=0.3, start=DAY + timedelta(hours=1), seed=1)
+    world.refresh()
+    requests = []
+    for tenth in range(10):
+        with Session(world.database.engine) as session:
+            session.add_all(_signal(10 * tenth + n) for n in range(10))
+            session.commit()
+        requests += sensor.look()
+
+    assert len(requests) == 1
+    assert len(world.facts(facts.RETRAINING_TRIGGERED)) == 1
+
+
+def test_a_trigger_of_the_project_starts_a_training_too(world: World) -> None:
+    """Without any drift: once there are so many new labels, or when somebody asks; each says which trigger it was."""
+    sensor = Sensor(world, drift)
+    world.live(300, right=0.95)
+    world.refresh()
+    decider = Decider("somebody", world.pepper)
+    with world.log.session() as session:
+        triggers = ProjectTriggers(session, 1)
+        triggers.define(_trigger("much", Wanted(kind="volume", at_least=10_000)), decider, DAY)
+        triggers.define(_trigger("by-hand", Wanted(kind="manual")), decider, DAY)
+    assert sensor.look() == []
+    assert "trigger much: does not hold: " in world.facts(facts.RETRAINING_SUPPRESSED)[-1].body["reason"]
+    with world.log.session() as session:
+        ProjectTriggers(session, 1).ask("by-hand", "digits", decider, DAY)
+
+    [request] = sensor.look()
+
+    [fact] = world.facts(facts.RETRAINING_TRIGGERED)
+    assert request.tags["feedback/reason"] == fact.body["reason"] == "trigger by-hand: asked for by somebody"
+    assert sensor.look() == []
+
+
+def _trigger(name: str, condition: Wanted) -> Trigger:
+    return Trigger(trigger_id=name, conditions=(condition,), min_labels=0)
+
+
+def _signal(n: int) -> Alert:
+    return Alert(
+        alert_id=f"a{n}",
+        project_id=1,
+        rule=f"floor-{n}",
+        model_name="digits",
+        model_version="digits-0001",
+        state="raised",
+        value=0.3,
+        samples=100,
+        reason="accuracy fell",
+        cause_offset=n + 1,
+        occurred_at=DAY,
+        raised_at=DAY,
+        actions=["alert", "drift_signal"],
+    )
