@@ -18,6 +18,7 @@ from feedback_cli.demo.loop_watch import LoopWatch
 from feedback_cli.demo.observer import Observer
 from feedback_cli.demo.online_forest import online_forest
 from feedback_cli.demo.player import Player
+from feedback_cli.demo.prequential import Prequential
 from feedback_cli.demo.recording import Recording
 from feedback_cli.demo.report import Report
 from feedback_cli.demo.setting_up import DEMO_PROJECT_ID, client_key, first_champion
@@ -28,6 +29,7 @@ from feedback_loop.learning.training import TrainedModel
 from feedback_loop.registry.served_model import ServedModel
 
 MOST_HOURS = 24
+ONLINE = "river's adaptive forest, online"
 
 
 @dataclass
@@ -63,34 +65,28 @@ class Replay:
         queue = latency.training_queue(self.system.database, DEMO_PROJECT_ID, self.model_name)
         offsets = {name: each.log_offset for name, each in queue.items()}
         trained = training_times(observer, player.served_from, offsets)
-        overall, kappa = player.score.overall(), player.score.kappa_temporal()
-        self.display.phase("river's adaptive random forest learns the same labels as they came, for comparison")
-        forest = online_forest(self.recording)
+        forest = self._online()
+        overall = player.score.overall()
         report = Report(
             scenario=f"recording of {self.recording.model_version}",
             counts=sender.counts,
             stored=stored_events(self.system.database, DEMO_PROJECT_ID, self.model_name, key.id, observer.first_offset),
-            accuracy={
-                "frozen": overall["frozen"],
-                "loop": overall["loop"],
-                "river's adaptive forest, online": forest.overall()["loop"],
-            },
+            accuracy={"frozen": overall["frozen"], "loop": overall["loop"], ONLINE: forest.overall()["loop"]},
             champion={"before": first.model_version, "after": observer.view.champion},
             latency_ms=latency.stages(sender.ledger, queue, trained),
             runs=observer.runs,
             graph=dagster.graph(),
             retrainings=retrainings(observer),
             links=links(self.system, observer),
-            more={
-                "tenths": player.score.tenths(),
-                "kappa_temporal": {**kappa, "online": forest.kappa_temporal()["loop"]},
-                "increments": sum(is_increment(version) for version in player.served_from),
-                "held_s": player.held_s,
-                "left_out": player.left_out,
-            },
+            more=_more(player, forest),
         )
         report.failures = [*failures, *missed(report, expects_retraining=True), *_not_beaten(overall)]
         return report
+
+    def _online(self) -> Prequential:
+        """What the loop is measured against, judged."""
+        self.display.phase("river's adaptive random forest learns the same labels as they came, for comparison")
+        return online_forest(self.recording)
 
     def _play(self, player: Player, observer: Observer) -> None:
         """The player in a thread of its own; this one watches and shows."""
@@ -114,6 +110,16 @@ class Replay:
         show()
         if trouble:
             raise trouble[0]
+
+
+def _more(player: Player, forest: Prequential) -> dict[str, Any]:
+    return {
+        "tenths": player.score.tenths(),
+        "kappa_temporal": {**player.score.kappa_temporal(), ONLINE: forest.kappa_temporal()["loop"]},
+        "increments": sum(is_increment(version) for version in player.served_from),
+        "held_s": player.held_s,
+        "left_out": player.left_out,
+    }
 
 
 def print_tenths(tenths: list[Mapping[str, Any]], overall: Mapping[str, float | None], console: Console) -> None:
