@@ -17,7 +17,7 @@ from feedback_loop.learning.promotion import Evaluation, Verdict, checked, golde
 from feedback_loop.learning.training import TrainedModel, train
 from feedback_loop.registry import dataset_shelf
 from feedback_loop.registry.champions import champion, load_artifact, promote
-from feedback_loop.registry.shelf import RegisteredModel, follow_alias, read_artifact, register
+from feedback_loop.registry.shelf import CHALLENGER, RegisteredModel, follow_alias, read_artifact, register
 from feedback_loop.registry.tables import Champion
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def train_candidate(log: LogResource, dataset: Row) -> tuple[RegisteredModel, Tr
         {"dataset_version": dataset["dataset_version"], "log_offset": str(dataset["log_offset"])},
         dataset["project_id"],
     )
+    follow_alias(log.database, registered.project_id, registered.model_name, registered.model_version, CHALLENGER)
     told = {name: dataset[name] for name in ("model_name", "dataset_version", "rows")}
     body = {**told, "model_version": registered.model_version, "chosen": model.chosen}
     with log.session() as session:

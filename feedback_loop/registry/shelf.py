@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 MLFLOW_DATABASE = "mlflow"
-ALIAS = "champion"
+ALIAS, CHALLENGER = "champion", "challenger"
 NAME_LENGTH = 100
 
 
@@ -83,14 +83,14 @@ def register(
     return model
 
 
-def follow_alias(database: Database, project_id: int, model_name: str, model_version: str) -> bool:
-    """Points the alias `champion` of MLflow at a version; False where it is not known there: not registered by us."""
+def follow_alias(database: Database, project_id: int, model_name: str, model_version: str, alias: str = ALIAS) -> bool:
+    """Points an alias of MLflow at a version; False where it is not known there: not registered by us."""
     client = _client(database)
     name = _shelf_name(project_id, model_name)
     _ensure_registered(client, name)
     found = _found(client, name, model_version)
     if found is not None:
-        client.set_registered_model_alias(name, ALIAS, found.version)
+        client.set_registered_model_alias(name, alias, found.version)
     return found is not None
 
 
@@ -184,6 +184,7 @@ def _experiment(client: "MlflowClient", settings: Settings, name: str) -> str:
 
 
 def _found(client: "MlflowClient", name: str, version: str) -> "ModelVersion | None":
-    """MLflow counts versions 1, 2, 3; ours is a tag on them."""
-    versions = client.search_model_versions(f"name='{name}'", max_results=1_000)
+    """MLflow counts versions 1, 2, 3; ours is a tag on them, by which it finds one among very many."""
+    tagged = f" and tags.model_version = '{version}'" if "'" not in version else ""
+    versions = client.search_model_versions(f"name='{name}'{tagged}", max_results=1_000)
     return next((found for found in versions if found.tags.get("model_version") == version), None)

@@ -77,10 +77,13 @@ def test_the_serving_model_and_mlflow_follow(world: World) -> None:
     _trained(world)
 
     reported = world.instance.get_latest_materialization_event(dg.AssetKey("serving_model"))
-    alias = shelf._client(world.database).get_model_version_by_alias("digits", shelf.ALIAS)
+    aliases = (shelf.ALIAS, shelf.CHALLENGER)
+    client = shelf._client(world.database)
+    alias, challenger = (client.get_model_version_by_alias("digits", name) for name in aliases)
 
     assert reported is not None and reported.asset_materialization is not None
     assert reported.asset_materialization.metadata["model_version"].value == "digits-0002"
+    assert challenger.version == alias.version
     assert alias.tags["model_version"] == alias.tags["dataset_version"] == "digits-0002"
 
 
