@@ -62,7 +62,7 @@ class TrainedModel:
     def vectorized(self, inputs: Sequence[Any]) -> tuple[list[str], Any]:
         """The names of the features, and a row of their values for each of `inputs`, as the learner gets them."""
         vectorizer = self._pipeline.steps[0][1]
-        return list(vectorizer.get_feature_names_out()), vectorizer.transform(_features(inputs, self._kept))
+        return list(vectorizer.get_feature_names_out()), vectorizer.transform(features_of(inputs, self._kept))
 
     def likelihoods(self, vectors: Any) -> Any:
         """How likely each of `classes` is, for such rows."""
