@@ -39,6 +39,8 @@ class TrainedModel:
     each learner, its log-loss and accuracy on the newest 20 % of the rows (empty where these could not be told).
     """
 
+    _columns: tuple[str, ...] = ()
+
     def __init__(self, pipeline: Any, texts: Sequence[str], kept: frozenset[tuple[str, str]], notes: Mapping[str, Any]):
         self._pipeline = pipeline
         self._kept = kept
@@ -61,12 +63,27 @@ class TrainedModel:
 
     def vectorized(self, inputs: Sequence[Any]) -> tuple[list[str], Any]:
         """The names of the features, and a row of their values for each of `inputs`, as the learner gets them."""
+        if isinstance(self._pipeline, IncrementalLearner):
+            return self._tabled(features_of(inputs, self._kept))
         vectorizer = self._pipeline.steps[0][1]
         return list(vectorizer.get_feature_names_out()), vectorizer.transform(features_of(inputs, self._kept))
 
     def likelihoods(self, vectors: Any) -> Any:
         """How likely each of `classes` is, for such rows."""
+        if isinstance(self._pipeline, IncrementalLearner):
+            rows = [dict(zip(self._columns, row, strict=True)) for row in vectors.tolist()]
+            return self._pipeline.predict_proba(rows)
         return self._pipeline[1:].predict_proba(vectors)
+
+    def _tabled(self, features: Sequence[Mapping[str, Any]]) -> tuple[list[str], Any]:
+        """What an incremental learner takes by name, as a table: the numbers of the first inputs that are asked for."""
+        import numpy
+
+        if not self._columns:
+            named = {name for each in features for name, value in each.items() if isinstance(value, float)}
+            self._columns = tuple(sorted(named))
+        table = [[each.get(name, 0.0) for name in self._columns] for each in features]
+        return list(self._columns), numpy.asarray(table, dtype=float)
 
     def to_bytes(self) -> bytes:
         """The model as the artifact the registry keeps."""

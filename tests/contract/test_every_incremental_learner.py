@@ -40,6 +40,9 @@ def test_it_learns_row_by_row_what_can_be_learnt(name):
     learner, (rows, labels) = _taught(name), _rows(200, 99)
     model = TrainedModel.from_bytes(of_learner(learner, frozenset(), 800).to_bytes())
 
+    names, table = model.vectorized(rows)
+    assert names == ["x", "y"]
+    assert model.likelihoods(table).tolist() == learner.predict_proba(rows).tolist()
     assert _accuracy(learner, rows, labels) > 0.75
     assert [answer.label for answer in model.predict(rows)] == [
         orjson.loads(learner.classes_[row.argmax()]) for row in learner.predict_proba(rows)
