@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 EXPLAINED = 20
 """So many of the newest wrong answers of each champion are explained."""
+
+USUAL = 10
+"""So many of the newest inputs stand for what a champion usually sees."""
 NEWEST = 20_000
 """So many of the newest judged answers of each model are looked at for slices."""
 
@@ -27,15 +30,10 @@ def attributions(log: LogResource, labeled: "ibis.Table") -> "pa.Table":
 
     rows: list[dict[str, Any]] = []
     for project_id, name in _models(labeled):
-        with log.session() as session:
-            serving = champion(session, project_id, name)
-            try:
-                model = classifier_of(load_artifact(serving)) if serving and serving.artifact_uri else None
-            except ArtifactMismatch:
-                model = None
-        if model is not None and serving is not None:
+        version, model = _served(log, project_id, name)
+        if model is not None:
             mine = labeled.filter(labeled.project_id == project_id, labeled.model_name == name)
-            rows += _explained(model, mine, serving.model_version)
+            rows += _explained(model, mine, version)
     schema = pa.schema(
         [
             pa.field("project_id", pa.int32()),
@@ -52,9 +50,21 @@ def attributions(log: LogResource, labeled: "ibis.Table") -> "pa.Table":
     return pa.Table.from_pylist(rows, schema)
 
 
+def _served(log: LogResource, project_id: int, name: str) -> tuple[str, Any]:
+    """The version that serves and its model; None where none does, or it has no artifact that can be read."""
+    with log.session() as session:
+        serving = champion(session, project_id, name)
+        if serving is None or serving.artifact_uri is None:
+            return "", None
+        try:
+            return serving.model_version, classifier_of(load_artifact(serving))
+        except ArtifactMismatch:
+            return serving.model_version, None
+
+
 def _explained(model: Any, labeled: "ibis.Table", version: str) -> list[dict[str, Any]]:
     known = labeled.filter(labeled.inputs.notnull()).order_by(labeled.feedback_offset.desc())
-    usual = [orjson.loads(text) for text in known.inputs.limit(NEWEST // 100).to_pyarrow().to_pylist()]
+    usual = [orjson.loads(row["inputs"]) for row in known.select("inputs").limit(USUAL).to_pyarrow().to_pylist()]
     wrong = known.filter(~known.correct, known.model_version == version).limit(EXPLAINED).to_pyarrow().to_pylist()
     found = explain(model, [orjson.loads(row["inputs"]) for row in wrong], usual)
     return [
