@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from api import (
+    actors,
     admin,
     aggregates,
     bias,
@@ -11,6 +12,7 @@ from api import (
     consumers,
     contract,
     dry_run,
+    fidelity,
     label_studio,
     latency,
     links,
@@ -49,6 +51,7 @@ ROOMS = (
     contract,
     dry_run,
     bias,
+    fidelity,
     label_studio,
     latency,
     links,
@@ -63,6 +66,7 @@ ROOMS = (
     routes,
     rules,
     status,
+    actors,
     admin,
     quarantine,
     webhooks,

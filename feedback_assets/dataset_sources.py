@@ -14,8 +14,10 @@ from feedback_assets.policies import decided, newest_receipt, waits_upto
 from feedback_assets.resources import LogResource
 from feedback_assets.routing import with_outcome
 from feedback_assets.splitting import evidence, judged
+from feedback_assets.trusting import verdicts
 from feedback_loop.learning.enrichers import known
 from feedback_loop.learning.membership import Sources
+from feedback_loop.learning.trust.standings import weighed
 
 if TYPE_CHECKING:
     import ibis
@@ -51,8 +53,8 @@ def of_log(log: LogResource, log_offset: int, scratch: Path) -> Iterator[Sources
             rules, waits = decided(session, log_offset), waits_upto(session, log_offset)
             newest = newest_receipt(session, log_offset)
         lake.write(judged(evidence(feedback, inferences, EVER, log_offset, rules)), "judged")
-        verdicts = lake.read("judged")
-        good, bad = (verdicts.filter((verdicts.broken_rules.length() > 0) == is_bad) for is_bad in (False, True))
+        found = lake.read("judged")
+        good, bad = (found.filter((found.broken_rules.length() > 0) == is_bad) for is_bad in (False, True))
         for name, part in (("attributed", good), ("aside", bad)):
             lake.write(attributed_days(part, feedback, inferences, log_offset, waits, newest), name)
         yield _sources(log, lake.read("attributed"), lake.read("aside"), inferences, log_offset)
@@ -69,5 +71,9 @@ def _sources(
     names = ATTRIBUTED_SCHEMA.names
     with log.session() as session:
         routed = with_outcome(attributed.filter(attributed.log_offset <= log_offset).select(names), session, log_offset)
-    broken = aside.filter(aside.log_offset <= log_offset).select(names).mutate(outcome=ibis.literal("broke-a-rule"))
-    return Sources(routed.union(broken), known(inferences.filter(inferences.log_offset <= log_offset)))
+        told = weighed(routed, verdicts(session, log_offset))
+    is_unheard = told.outcome.isnull() & (told.trust == 0)
+    told = told.mutate(outcome=ibis.ifelse(is_unheard, "not-heard", told.outcome))
+    broken = aside.filter(aside.log_offset <= log_offset).select(names)
+    broken = broken.mutate(outcome=ibis.literal("broke-a-rule"), trust=ibis.literal(1.0))
+    return Sources(told.union(broken), known(inferences.filter(inferences.log_offset <= log_offset)))

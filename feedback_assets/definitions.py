@@ -33,6 +33,8 @@ ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
     evidence.bias_report,
     evidence.failure_slices,
     evidence.feature_attributions,
+    evidence.trust_report,
+    evidence.fidelity_report,
     learning.labeled_set,
     review.review_queue,
     review.review_labels,

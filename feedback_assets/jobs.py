@@ -25,6 +25,8 @@ refresh = dg.define_asset_job(
         "reviewer_quality",
         "golden_set",
         "audit_estimates",
+        "trust_report",
+        "fidelity_report",
     ],
     executor_def=dg.in_process_executor,
     description="The log up to an offset, as tables of the days it touches: validated, attributed, enriched, measured.",

@@ -67,9 +67,11 @@ FROM (SELECT occurred_at FROM live_feedback ORDER BY occurred_at DESC LIMIT :new
 LIVE_FEEDBACK = """
 SELECT row, project_id, model_name, model_version, state, correct, reward, is_undone, occurred_at, received_at
 FROM live_feedback f
-WHERE occurred_at >= :since OR EXISTS (
+WHERE (occurred_at >= :since OR EXISTS (
     SELECT FROM live_inferences i WHERE i.project_id = f.project_id
-       AND i.inference_request_id = f.inference_request_id AND i.occurred_at >= :since)
+       AND i.inference_request_id = f.inference_request_id AND i.occurred_at >= :since))
+  AND NOT EXISTS (
+    SELECT FROM live_uncounted u WHERE u.project_id = f.project_id AND u.feedback_id = f.feedback_id)
 """
 LIVE_INFERENCES = """
 SELECT answer FROM live_inferences i

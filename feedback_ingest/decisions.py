@@ -41,6 +41,8 @@ KINDS = (
     "review_policy_defined",
     "review_policy_removed",
     "review_budget_spent",
+    "actor_suspended",
+    "actor_restored",
     "webhook_created",
     "webhook_changed",
     "webhook_rotated",

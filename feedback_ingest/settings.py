@@ -86,6 +86,9 @@ class Settings(BaseSettings):
         7, gt=0, description="Days before a model's newest answer after which its metrics are kept by the hour."
     )
     metrics_days: int = Field(400, gt=0, description="Days before that after which they are not kept.")
+    votes_a_day: int = Field(
+        20, ge=0, description="Feedback of one end user and UTC day that counts in rolling metrics; 0 knows no end."
+    )
     accuracy_floor: float = Field(
         0.80,
         ge=0,

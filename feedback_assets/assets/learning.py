@@ -15,6 +15,7 @@ from feedback_assets.lake import Lake, Table
 from feedback_assets.resources import LogResource
 from feedback_assets.routing import routed
 from feedback_assets.told.learning import dataset_told, drift_told, labels_told
+from feedback_assets.trusting import heard
 from feedback_loop.learning import datasets
 
 GROUP = "learning"
@@ -34,6 +35,7 @@ def labeled_set(context: dg.AssetExecutionContext, log: LogResource, enriched_fe
     upto_offset = log.upto_offset(context.instance, context.run.run_id)
     with log.session() as session:
         known = routed(enriched_feedback.filter(enriched_feedback.log_offset <= upto_offset), session, upto_offset)
+        known = heard(known, session, upto_offset)
     rows = datasets.labeled_set(known, log.settings.golden_share).order_by("feedback_offset")
     return Described(rows, labels_told, note=str(upto_offset))
 

@@ -14,6 +14,7 @@ from feedback_assets.policies import newest_receipt, waits_upto
 from feedback_assets.presentation import counts, markdown_table
 from feedback_assets.resources import LogResource
 from feedback_assets.told.meaning import enrichment_told, metrics_told
+from feedback_assets.trusting import counted, verdicts
 from feedback_loop.learning.enrichers import enriched
 from feedback_loop.learning.metrics import registered_metrics
 
@@ -97,6 +98,8 @@ def feedback_metrics(
     """Accuracy and the other metrics by model version, segment and bucket of event time, as exact ratios."""
     with log.session() as session:
         own = registered_metrics(facts.read(session, (facts.METRIC_REGISTERED,)))
+        decided = verdicts(session)
     keys, bucket_s = context.partition_keys, log.settings.bucket_s
-    table = metrics_days(enriched_feedback, feedback_events, inferences, keys, bucket_s, own)
+    told = counted(enriched_feedback, feedback_events, log.settings.votes_a_day, decided)
+    table = metrics_days(told, feedback_events, inferences, keys, bucket_s, own)
     return Described(table, metrics_told)

@@ -46,7 +46,7 @@ def is_held_out(asked: "ibis.Table", inference_offset: Any, feedback: "ibis.Tabl
 
 
 def labeled_set(enriched: "ibis.Table", golden_share: float) -> "ibis.Table":
-    """One row per inference with a believed label (LABELED_SCHEMA), from ENRICHED_SCHEMA.
+    """One row per inference with a believed label (LABELED_SCHEMA), from ENRICHED_SCHEMA and perhaps `trust`.
 
     Left out: feedback that is pending, mismatched or undone, and lists of labels. To make a dataset again as of an
     offset, cut both tables of the log there (`log_offset <= n`) before attribution: what came later may undo, or say
@@ -73,11 +73,12 @@ def labeled_set(enriched: "ibis.Table", golden_share: float) -> "ibis.Table":
         ),
         was_golden=is_golden_verdict(believed).any().over(group_by=["project_id", "inference_request_id"]),
     )
+    heard = ranked.trust if "trust" in ranked.columns else 1.0
     best = ranked.filter(ranked.place == 0).mutate(
         feedback_offset=ranked.log_offset,
         source_type=ranked.feedback_type,
         is_golden=golden(ranked.inference_request_id, golden_share) | ranked.was_golden,
-        weight=ibis.least(1.0 / ranked.pass_probability, MOST_SAMPLED),
+        weight=ibis.least(1.0 / ranked.pass_probability, MOST_SAMPLED) * heard,
     )
     return best.select(*LABELED_SCHEMA.names)
 

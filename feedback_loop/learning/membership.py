@@ -24,6 +24,7 @@ OUTCOMES = {
     "mismatched": "It names another model than the logged one.",
     "undone": "It was retracted or superseded.",
     "held": "A route held it back until somebody looks at it.",
+    "not-heard": "Its user is suspended or held, or mostly wrong.",
     "routed-elsewhere": "No route leads it to datasets.",
     "broke-a-rule": "It did not keep the expectations.",
     "filtered-out": "The recipe asks for other types, sources, versions or segments.",
@@ -47,7 +48,7 @@ CHOSEN = ("example", "last_offset", "feedback_offset", "inference_offset", "weig
 class Sources(NamedTuple):
     """What a dataset is compiled from, as of one offset of the log; tables of one project or of all.
 
-    `feedback` is ATTRIBUTED_SCHEMA with `outcome`: null, or why an earlier stage set it aside; `inferences` is
+    `feedback` is ATTRIBUTED_SCHEMA with `outcome` (null, or why it was set aside) and perhaps `trust`; `inferences` is
     INFERENCE_SCHEMA with the enrichers' columns; `base` are the inference offsets in the dataset appended to, if any.
     """
 
@@ -112,11 +113,10 @@ def _looked_at(sources: Sources, recipe: Recipe, project_id: int) -> "ibis.Table
         "rank": _rank(told, recipe),
         "name": told.feedback_id if kind.unit == "feedback" else told.inference_request_id,
         "actor": actor(told),
-        "pass_probability": told.pass_probability,
+        "trust": told.trust if "trust" in told.columns else ibis.literal(1.0),
         "request": told.inference_request_id,
-        "received_at": told.received_at,
     }
-    wanted = sampling_strategies.collect()[recipe.sampling.strategy].reads
+    wanted = ("pass_probability", "received_at", *sampling_strategies.collect()[recipe.sampling.strategy].reads)
     return told.select(**columns, **{name: told[name] for name in wanted if name not in columns})
 
 
@@ -203,6 +203,7 @@ def _silent(
         "name": quiet.inference_request_id,
         "request": quiet.inference_request_id,
         "pass_probability": ibis.literal(1.0),
+        "trust": ibis.literal(1.0),
         "reward": ibis.literal(recipe.silence),
         "label": quiet.answer_label,
     }
@@ -253,12 +254,11 @@ def _weighed(units: "ibis.Table", recipe: Recipe) -> "ibis.Table":
     """What each example stands for."""
     import ibis
 
-    weight = ibis.literal(1.0)
+    weight = units.trust
     if "pass_probability" in recipe.weights:
         weight = weight * ibis.least(1.0 / units.pass_probability, MOST_SAMPLED)
-    if "sampling" in recipe.weights:
-        weight = weight * units[WEIGHT]
-    return units.mutate(weight=weight.cast("float64"))
+    sampled = units[WEIGHT] if "sampling" in recipe.weights else 1.0
+    return units.mutate(weight=(weight * sampled).cast("float64"))
 
 
 def _split(units: "ibis.Table", recipe: Recipe, bench: Workbench) -> "ibis.Table":

@@ -105,6 +105,7 @@ def _is_retraction(body: Mapping[str, Any]) -> bool:
 
 
 TOLD: Mapping[str, tuple[Telling, ...]] = {
+    "actor_suspended": (Telling("actor.suspended", ("subject", "signal", "reason")),),
     "alert_raised": (
         Telling("metric.breached", ALERT, _is_about_a_metric),
         Telling("retraining.failed", ("job", "run_id", "reason"), _is_failed_training),
@@ -116,6 +117,9 @@ TOLD: Mapping[str, tuple[Telling, ...]] = {
     "drift_resolved": (Telling("drift.resolved", DRIFT),),
     "drift_signalled": (Telling("drift.detected", ALERT),),
     "feedback": (Telling("feedback.retracted", ("feedback_id", "inference_request_id"), _is_retraction),),
+    "fidelity_degraded": (
+        Telling("fidelity.degraded", ("model_name", "source", "metric", "segment", "score", "events", "reason")),
+    ),
     "model_promoted": (
         Telling("model.promoted", GATE),
         Telling("retraining.completed", GATE, _was_trained),

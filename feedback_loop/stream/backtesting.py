@@ -22,6 +22,7 @@ from feedback_loop.learning.rules import Rule
 from feedback_loop.stream.consumers import Batch, Event
 from feedback_loop.stream.consumers.alerts import Alerts
 from feedback_loop.stream.consumers.attribution import Attribution
+from feedback_loop.stream.consumers.budgets import Budgets
 from feedback_loop.stream.consumers.rolling_metrics import RollingMetrics
 from feedback_loop.stream.process import SESSION
 from feedback_loop.stream.reading import event_of
@@ -69,7 +70,7 @@ def backtest(database: Database, settings: Settings, past: Past, rule: Rule) -> 
     with psycopg.connect(database.asyncpg_dsn, options=SESSION, connect_timeout=5) as connection:
         set_json_loads(loads, connection)
         _shadow(connection)
-        consumers = Attribution(settings), RollingMetrics(settings), Alerts(settings, [alone])
+        consumers = Attribution(settings), Budgets(settings), RollingMetrics(settings), Alerts(settings, [alone])
         told: list[dict[str, Any]] = []
         seen, last = 0, past.first_offset - 1
         for events in _batches(database, past):
@@ -104,15 +105,16 @@ def _matters(event: Event, past: Past) -> bool:
 
 
 def _step(
-    consumers: tuple[Attribution, RollingMetrics, Alerts], events: Sequence[Event], connection: Connection[Any]
+    consumers: tuple[Attribution, Budgets, RollingMetrics, Alerts], events: Sequence[Event], connection: Connection[Any]
 ) -> list[dict[str, Any]]:
     if not events:
         return []
-    attribution, metrics, alerts = consumers
+    attribution, budgets, metrics, alerts = consumers
     batch, cursor = Batch(events), connection.cursor()
     attribution.recall(batch, cursor)
     mine = events[0].row.project_id
     batch.changes = [change for change in batch.changes if change.after["project_id"] == mine]
+    budgets.recall(batch, cursor)
     now: datetime = events[-1].row.received_at
     metrics.apply(batch, cursor, now)
     alerts.apply(batch, cursor, now)

@@ -25,6 +25,8 @@ WHOLE = {
     "bias_report",
     "failure_slices",
     "feature_attributions",
+    "trust_report",
+    "fidelity_report",
     "labeled_set",
     "review_queue",
     "review_labels",

@@ -93,3 +93,58 @@ def test_a_dataset_weighs_as_traffic_does_and_is_refused_where_it_cannot(
     assert skew["name"] == "tier" and skew["psi_weighted"] < 0.1 < 1 < skew["psi"]
     [failure] = [each for each in refused.all_events if each.is_step_failure]
     assert "Unrepresentative" in str(failure.event_specific_data) and len(world.facts("dataset_compiled")) == 1
+
+
+def test_users_are_judged_by_what_is_known_and_their_rows_weigh_accordingly(world: World) -> None:
+    """Who is mostly wrong about what turned out to be true weighs nothing, told once; a person's word ends it."""
+    for n in range(30):
+        right, wrong = ("0", "1") if n % 2 else ("1", "0")
+        world.infer(f"i{n}", right)
+        for user, label in (("p_good", right), ("p_bad", wrong)):
+            world.say(f"i{n}", "explicit_label", value={"label": label}, user_context={"user_id": user})
+        if n < 25:
+            world.say(f"i{n}", "ground_truth", value={"label": right}, source={"kind": "system"})
+    for n in range(18):
+        right = "0" if n % 2 else "1"
+        world.say(f"i{n}", "explicit_label", value={"label": right}, user_context={"user_id": f"p_other{n}"})
+    world.refresh()
+    for _ in range(2):
+        result = world.job("evidence").execute_in_process(instance=world.instance)
+    world.refresh()
+
+    [fact] = world.facts("actor_weighed", "actor_suspended", "actor_held")
+    rows = {row["user_ref"]: row for row in world.rows("trust_report")}
+    events = result.get_asset_materialization_events()
+    [told] = [each.materialization.metadata for each in events if each.asset_key == dg.AssetKey("trust_report")]
+    labels = {row["inference_request_id"]: row for row in world.rows("labeled_set")}
+    assert (fact.body["subject"], fact.body["signal"], fact.body["weight"]) == ("p_bad", "disagreement", 0.0)
+    assert (rows["p_bad"]["compared"], rows["p_bad"]["agreed"], rows["p_bad"]["standing"]) == (25, 0, "weighed")
+    assert (rows["p_good"]["agreed"], rows["p_good"]["weight"]) == (25, 1.0)
+    assert "p_bad" in told["not heard in full"].value and told["agreement"].value.startswith("![share of users")
+    assert {labels[f"i{n}"]["user_ref"] for n in range(25, 30)} == {"p_good"}
+
+
+def test_a_source_that_becomes_worse_is_told_once_and_shown(world: World) -> None:
+    """Users who label well and then do not: a fact with the figures, once, and the scores with their parts."""
+    for n in range(240):
+        right, wrong = ("0", "1") if n % 4 < 2 else ("1", "0")
+        world.infer(f"i{n}", right, segments={"tier": "pro"})
+        label = right if n < 120 or n % 2 else wrong
+        world.say(f"i{n}", "explicit_label", value={"label": label}, user_context={"user_id": f"p_{n}"})
+        world.say(f"i{n}", "ground_truth", value={"label": right}, source={"kind": "system"})
+    world.refresh()
+    for _ in range(2):
+        result = world.job("evidence").execute_in_process(instance=world.instance)
+
+    facts = world.facts("fidelity_degraded", "fidelity_restored")
+    rows = {(row["source"], row["segment"]): row for row in world.rows("fidelity_report")}
+    events = result.get_asset_materialization_events()
+    [told] = [each.materialization.metadata for each in events if each.asset_key == dg.AssetKey("fidelity_report")]
+    assert {(fact.kind, fact.body["source"], fact.body["segment"]) for fact in facts} == {
+        ("fidelity_degraded", "end_user", ""),
+        ("fidelity_degraded", "end_user", "tier=pro"),
+    }
+    assert "agreement fell from 1.00" in facts[0].body["reason"] and len(facts) == 2
+    assert orjson.loads(rows["end_user", ""]["parts"])["agreement"]["value"] == 0.75
+    assert rows["system", ""]["worse"] is None
+    assert "agreement fell" in told["worse than before"].value and told["worth of digits"].value.startswith("![digits")

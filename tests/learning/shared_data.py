@@ -35,3 +35,9 @@ def _logged(folder: Path, kind: str, start: int) -> Iterator[LogRow]:
             body = json.loads(line)
             moment = datetime.fromisoformat(body["occurred_at"])
             yield LogRow(offset, 1, kind, body[identity], moment, moment, body)
+
+
+def truths_of(folder: Path, column: str) -> dict[str, Any]:
+    """What is known to be true of each event of a set that `rows_of` has laid out, by its id."""
+    with gzip.open(folder / "truth.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return {told["event_id"]: told[column] for told in map(json.loads, lines)}

@@ -119,7 +119,7 @@ AND (data_type NOT LIKE 'timestamp%' OR column_name = ANY(:moments))
 """)
 
 
-def recount(database: Database, bucket_s: int) -> list[Any]:
+def recount(database: Database, bucket_s: int, votes_a_day: int = 20) -> list[Any]:
     """The rolling metrics counted from the log alone, by the batch driver's expressions in DuckDB."""
     import ibis
     import pyarrow as pa
@@ -129,6 +129,7 @@ def recount(database: Database, bucket_s: int) -> list[Any]:
     from feedback_loop.learning.rows import feedback_row, inference_row
     from feedback_loop.learning.schemas import FEEDBACK_SCHEMA, INFERENCE_SCHEMA
     from feedback_loop.learning.segments import admitted
+    from feedback_loop.learning.trust.budgets import uncounted
 
     with Session(database.engine) as session:
         rows = log.read(session, 0, 1_000_000)
@@ -137,7 +138,8 @@ def recount(database: Database, bucket_s: int) -> list[Any]:
     about = ibis.memtable(pa.Table.from_pylist(said, FEEDBACK_SCHEMA))
     given = ibis.memtable(pa.Table.from_pylist(answered, INFERENCE_SCHEMA))
     own = registered_metrics(row for row in rows if row.kind == "metric_registered")
-    table = metrics_table(attributed(about, given), given, admitted(about, given), bucket_s, own)
+    told = attributed(about, given).anti_join(uncounted(about, votes_a_day), "log_offset")
+    table = metrics_table(told, given, admitted(about, given), bucket_s, own)
     counted = table.to_pyarrow().to_pylist()
     columns = [name.strip() for name in WITHOUT_ORDER["live_metrics"].split(",")]
     return sorted(tuple(row[name] for name in columns) for row in counted)

@@ -238,7 +238,7 @@ def test_what_attribution_knows_ahead_is_let_in_at_its_time(
     catch_up(empty, settings)
     live = kept(empty)
 
-    rebuild(empty, settings.model_copy(update={"stream_batch": 1}), ["routing", "training_queue"])
+    rebuild(empty, settings.model_copy(update={"stream_batch": 1}), ["routing", "trust", "training_queue"])
 
     assert queued(empty) == {"t1"} and kept(empty) == live
     assert rows(empty, "SELECT * FROM dead_letters") == []

@@ -72,6 +72,13 @@ class Movement:
     """The most that one case of it stands for."""
 
 
+class Trusted(NamedTuple):
+    """What an end user's labels weigh, 0 to 1, and the event that had it so."""
+
+    weight: float
+    since_offset: int
+
+
 @dataclass(slots=True)
 class Batch:
     """A run of the log on its way through the consumers; each reads what those before it have found out."""
@@ -87,8 +94,14 @@ class Batch:
     """The models whose horizon this batch has moved."""
     kept_out: set[tuple[int, str]] = field(default_factory=set)
     """Feedback of the batch that is not for the training queue, or held back, by (project_id, feedback_id)."""
+    uncounted: set[tuple[int, str]] = field(default_factory=set)
+    """Of the changed feedback what counts in no rolling metric, by (project_id, feedback_id)."""
+    trust: dict[tuple[int, str], Trusted] = field(default_factory=dict)
+    """By (project_id, user_ref) how far an end user is listened to, where anything was decided of them."""
+    taken_out: set[tuple[int, str]] = field(default_factory=set)
+    """Feedback that leaves the training queue though it has not changed, by (project_id, feedback_id)."""
     let_in: list[Change] = field(default_factory=list)
-    """Feedback that was held back and is free now, its cause the event that ended the hold."""
+    """Feedback that was held back, or taken out, and is free now, its cause the event that ended that."""
     facts: list[Fact] = field(default_factory=list)
     """What is to be appended to the log when the batch is committed."""
     session: Session | None = None

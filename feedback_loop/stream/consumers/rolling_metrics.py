@@ -41,18 +41,19 @@ class RollingMetrics(Consumer):
     """
 
     name: ClassVar[str] = "rolling_metrics"
-    after: ClassVar[tuple[str, ...]] = ("attribution",)
+    after: ClassVar[tuple[str, ...]] = ("attribution", "budgets")
     tables: ClassVar[tuple[type[SQLModel], ...]] = (LiveMetric, LiveHorizon, LiveSegment, LiveVote, LiveRegistration)
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Adds this batch's differences to the buckets they fall in, and leaves them in `batch.moved`."""
         metric_tables.learn_registered(cursor, batch.events)
         registered = metric_tables.registered(cursor, batch.events, batch.changes)
+        changes = [change for change in batch.changes if _key(change) not in batch.uncounted]
         moved: Moved = {}
         lowered: set[Place] = set()
         answered = self._add_inferences(batch.events, registered, moved)
-        self._add_changes(batch.changes, registered, moved, lowered)
-        self._add_votes(batch.changes, cursor, moved, lowered)
+        self._add_changes(changes, registered, moved, lowered)
+        self._add_votes(changes, cursor, moved, lowered)
         admitted = metric_tables.admit(cursor, batch.events, moved)
         known = horizons.find(cursor, {(place.project_id, place.model_name) for place in moved})
         aged = horizons.move(cursor, known, answered, self.settings)
@@ -97,6 +98,10 @@ class RollingMetrics(Consumer):
                 if times < 0:
                     lowered.add(place)
         metric_tables.count_votes(cursor, cast)
+
+
+def _key(change: Change) -> tuple[int, str]:
+    return change.after["project_id"], change.after["feedback_id"]
 
 
 def event_time(row: Row) -> datetime:

@@ -11,7 +11,7 @@ from sqlmodel import SQLModel
 
 from feedback_loop.learning.examples import why_not_example
 from feedback_loop.learning.preferences import rejected_of
-from feedback_loop.stream.consumers._base import Batch, Change, Consumer
+from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Trusted
 from feedback_loop.stream.tables import TrainingExample
 from feedback_loop.stream.writing import columns, copy, json_text, pairs
 
@@ -21,6 +21,7 @@ WHERE t.project_id = k.project_id AND t.feedback_id = k.id
 """
 
 Key = tuple[int, str]
+FULLY = Trusted(1.0, 0)
 
 id_of = itemgetter("project_id", "feedback_id")
 example_columns = itemgetter(*columns(TrainingExample))
@@ -33,22 +34,26 @@ class TrainingQueue(Consumer):
     """
 
     name: ClassVar[str] = "training_queue"
-    after: ClassVar[tuple[str, ...]] = ("attribution", "enrichment", "routing")
+    after: ClassVar[tuple[str, ...]] = ("attribution", "enrichment", "routing", "trust")
     tables: ClassVar[tuple[type[SQLModel], ...]] = (TrainingExample,)
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Writes the state in which this batch leaves each feedback."""
-        held = [id_of(row) for row in _before(batch.changes) if is_example(row)]
+        held = [id_of(row) for row in _before(batch.changes) if is_example(row)] + sorted(batch.taken_out)
         if held:
             cursor.execute(REMOVE, pairs(held))
         last = {id_of(change.after): change for change in (*batch.changes, *batch.let_in)}
         wanted = [
             change
             for key, change in last.items()
-            if key not in batch.kept_out and is_example(change.after) and not _lacks_a_side(change)
+            if key not in batch.kept_out
+            and is_example(change.after)
+            and not _lacks_a_side(change)
+            and _trusted(change.after, batch).weight > 0
         ]
         if wanted:
-            copy(cursor, TrainingExample, (example_columns(example(change, batch.enriched, now)) for change in wanted))
+            rows = (example(change, batch.enriched, now, _trusted(change.after, batch)) for change in wanted)
+            copy(cursor, TrainingExample, (example_columns(row) for row in rows))
 
 
 def _before(changes: Iterable[Change]) -> Iterable[Mapping[str, Any]]:
@@ -66,8 +71,11 @@ def is_example(row: Mapping[str, Any]) -> bool:
     return why_not_example(row) is None
 
 
-def example(change: Change, enriched: Mapping[Key, Mapping[str, Any]], now: datetime) -> dict[str, Any]:
-    """A row of TrainingExample; `weight` is the inverse of the share at which the client sampled.
+def example(
+    change: Change, enriched: Mapping[Key, Mapping[str, Any]], now: datetime, trusted: Trusted = FULLY
+) -> dict[str, Any]:
+    """A row of TrainingExample; `weight` is the inverse of the share at which the client sampled, times what
+    its author's labels weigh.
 
     What could not be added to it is left out of it.
     """
@@ -84,8 +92,17 @@ def example(change: Change, enriched: Mapping[Key, Mapping[str, Any]], now: date
         "tie": row["tie"],
         **enriched.get(id_of(row), {}),
     }
-    added = {"weight": 1.0 / row["pass_probability"], "queued_at": now, "ready_offset": change.cause_offset}
+    added = {
+        "weight": trusted.weight / row["pass_probability"],
+        "queued_at": now,
+        "ready_offset": max(change.cause_offset, trusted.since_offset),
+    }
     return {**row, **added, "example": json_text(told)}
+
+
+def _trusted(row: Mapping[str, Any], batch: Batch) -> Trusted:
+    """How far its author is listened to."""
+    return batch.trust.get((row["project_id"], row["user_ref"]), FULLY) if row["source_kind"] == "end_user" else FULLY
 
 
 def _lacks_a_side(change: Change) -> bool:

@@ -15,6 +15,8 @@ FROM live_feedback f
 WHERE f.project_id = %(project)s AND f.model_name = %(model)s AND f.model_version = %(version)s
   AND f.occurred_at BETWEEN %(start)s AND %(end)s
   AND f.state = 'attributed' AND NOT f.is_undone
+  AND NOT EXISTS (
+      SELECT FROM live_uncounted u WHERE u.project_id = f.project_id AND u.feedback_id = f.feedback_id)
   AND (%(types)s::text[] IS NULL OR f.feedback_type = ANY(%(types)s))
   AND (%(own)s::text IS NULL OR f.metric = %(own)s)
   AND (%(name)s = '' OR (f.row ->> 'segments')::jsonb ->> %(name)s = %(value)s OR EXISTS (
