@@ -28,6 +28,7 @@ ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
     ingest.context_answers,
     ingest.validation,
     meaning.attributed_feedback,
+    meaning.inference_rewards,
     meaning.enriched_feedback,
     meaning.feedback_metrics,
     evidence.bias_report,

@@ -14,6 +14,7 @@ refresh = dg.define_asset_job(
         "validated_feedback",
         "quarantined_feedback",
         "attributed_feedback",
+        "inference_rewards",
         "enriched_feedback",
         "feedback_metrics",
         "labeled_set",

@@ -19,5 +19,5 @@ class FeedbackAfterInference(RowRule):
 
     def measure(self, rows: "ibis.Table", evidence: Evidence) -> "ibis.Table":
         """Adds `seconds_after_inference`; empty while the inference is unknown."""
-        gap = rows.occurred_at.epoch_seconds() - rows.answered_at.epoch_seconds()
-        return rows.mutate(seconds_after_inference=gap.cast("int64"))
+        gap = rows.occurred_at.delta(rows.answered_at, unit="microsecond")
+        return rows.mutate(seconds_after_inference=gap / 1_000_000)

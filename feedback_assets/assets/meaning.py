@@ -17,6 +17,7 @@ from feedback_assets.told.meaning import enrichment_told, metrics_told
 from feedback_assets.trusting import counted, verdicts
 from feedback_loop.learning.enrichers import enriched
 from feedback_loop.learning.metrics import registered_metrics
+from feedback_loop.learning.rewards import rewards
 
 GROUP = "meaning"
 OWNERS = ["team:ml-platform"]
@@ -47,6 +48,26 @@ def attributed_feedback(
         waits, newest = waits_upto(session, upto_offset), newest_receipt(session, upto_offset)
     table = attributed_days(validated_feedback, feedback_events, inferences, upto_offset, waits, newest)
     return Described(table, lambda rows: {"by state": markdown_table(counts(rows, "state", "feedback_type"))})
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds=KINDS,
+    partitions_def=days,
+    backfill_policy=ONE_RUN,
+    ins={"attributed_feedback": dg.AssetIn(partition_mapping=ALL_DAYS)},
+)
+def inference_rewards(
+    context: dg.AssetExecutionContext, log: LogResource, attributed_feedback: Table, inferences: Table
+) -> Described:
+    """What an inference is worth under each metric that a policy names: by its feedback as one, or by default."""
+    upto_offset = log.upto_offset(context.instance, context.run.run_id)
+    with log.session() as session:
+        waits, newest = waits_upto(session, upto_offset), newest_receipt(session, upto_offset)
+    known = inferences.filter(inferences.log_offset <= upto_offset)
+    table = rewards(attributed_feedback, known, waits, newest).order_by("inference_offset", "metric")
+    return Described(table, lambda rows: {"by state": markdown_table(counts(rows, "metric", "state"))})
 
 
 @dg.asset(

@@ -1,6 +1,7 @@
 """One check for each rule of `expectations`: Great Expectations is imported once a run, after all assets are done."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -44,20 +45,21 @@ def rules_over_feedback(context: dg.AssetCheckExecutionContext, log: LogResource
         known = evidence(whole[0], whole[1], bounds(days), upto_offset, decided(session, upto_offset))
     kept, aside = (lake.read(name, days) for name in (ASSET, "quarantined_feedback"))
     rows = kept.union(aside)
-    results = validate(rows.to_pyarrow(), references(known))
+    page = lake.folder / "data_docs" / f"{days[0]}.html"
+    results = validate(rows.to_pyarrow(), references(known), page, f"feedback received from {days[0]} on")
     if blocking := [result.name for result in results if result.blocks]:
         context.instance.add_run_tags(context.run.run_id, {BLOCKED_TAG: ",".join(blocking)})
-    yield from (_told(result, rows) for result in results)
+    yield from (_told(result, rows, page) for result in results)
 
 
-def _told(result: RuleResult, rows: "ibis.Table") -> dg.AssetCheckResult:
+def _told(result: RuleResult, rows: "ibis.Table", page: Path) -> dg.AssetCheckResult:
     severity = dg.AssetCheckSeverity.ERROR if result.blocks else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
         asset_key=ASSET,
         check_name=result.name,
         passed=result.success,
         severity=severity,
-        metadata=_metadata(result, rows),
+        metadata={**_metadata(result, rows), "data docs": dg.MetadataValue.url(page.resolve().as_uri())},
     )
 
 

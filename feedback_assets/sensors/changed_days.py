@@ -10,7 +10,7 @@ from sqlmodel import Session
 from feedback_assets.policies import newest_receipt, waits_upto
 from feedback_ingest.sealed import segments
 from feedback_loop.learning.metrics import VOTING
-from feedback_loop.learning.policies.attribution import DEFAULT
+from feedback_loop.learning.policies.attribution import DEFAULT, Waits
 
 # A day changes when something was received on it. An earlier day changes too when its feedback gets its inference, or
 # is taken back, on a later one, and when what was answered on it is judged again: judgements are compared.
@@ -68,6 +68,18 @@ WHERE f.kind = 'feedback' AND f.received_at > :since AND f.received_at <= :until
     SELECT FROM staging.event_keys k
     WHERE k.project_id = f.project_id AND k.kind = 'inference' AND k.id = f.inference_request_id)
 """
+DEFAULTED = """
+SELECT DISTINCT (received_at AT TIME ZONE 'UTC')::date AS day FROM staging.known_events
+WHERE kind = 'inference' AND project_id = :project AND received_at > :since AND received_at <= :until
+"""
+REWARDED = """
+SELECT DISTINCT (i.received_at AT TIME ZONE 'UTC')::date AS day
+FROM staging.known_events n
+JOIN staging.known_events i
+  ON i.project_id = n.project_id AND i.inference_request_id = n.inference_request_id AND i.kind = 'inference'
+ AND i.received_at < date_trunc('day', n.received_at, 'UTC')
+WHERE n.log_offset > :after AND n.log_offset <= :upto AND n.kind = 'feedback' AND n.project_id = ANY(:projects)
+"""
 EARLIER = """
 SELECT DISTINCT (received_at AT TIME ZONE 'UTC')::date AS day FROM staging.known_events
 WHERE log_offset <= :after AND kind = 'feedback'
@@ -87,21 +99,33 @@ def changed_days(session: Session, after: int, upto_offset: int) -> tuple[list[d
     spans = {"after": after, "upto": upto_offset}
     received = {row.day for row in session.execute(text(CHANGED), spans)}
     reached = {row.day for query in (ANSWERED, UNDONE) for row in session.execute(text(query), spans)}
-    reached |= _days_due(session, newest_receipt(session, after), newest_receipt(session, upto_offset), upto_offset)
+    waits = waits_upto(session, upto_offset)
+    reached |= _days_due(session, newest_receipt(session, after), newest_receipt(session, upto_offset), waits)
+    if waits:
+        reached |= {row.day for row in session.execute(text(REWARDED), {**spans, "projects": list(waits)})}
     reached |= {row.day for row in session.execute(text(JUDGED), {**spans, "voting": sorted(VOTING)})}
     if segments.through(session) > after:  # what it says is in files: rather every earlier day than one too few
         reached |= {row.day for row in session.execute(text(EARLIER), spans)}
     return sorted(received), sorted(reached)
 
 
-def _days_due(session: Session, before: datetime, now: datetime, upto_offset: int) -> set[date]:
-    """The days of feedback that was orphaned while the log's time went on from `before` to `now`."""
-    policies = [each.policy for known in waits_upto(session, upto_offset).values() for each in known]
+def _days_due(session: Session, before: datetime, now: datetime, waits: Waits) -> set[date]:
+    """The days of what was orphaned or defaulted while the log's time went from `before` to `now`."""
+    policies = [(project_id, each.policy) for project_id, known in waits.items() for each in known]
+    orphaned = {policy.orphan_s for policy in (DEFAULT, *(policy for _, policy in policies))}
+    defaulted = {
+        (project_id, terms.wait_s)
+        for project_id, policy in policies
+        for terms in policy.metrics.values()
+        if terms.default_reward is not None and terms.wait_s is not None
+    }
+    looks: list[tuple[str, dict[str, int], int]] = [(ORPHANED, {}, wait_s) for wait_s in orphaned]
+    looks += [(DEFAULTED, {"project": project_id}, wait_s) for project_id, wait_s in defaulted]
     found: set[date] = set()
-    for orphan_s in {policy.orphan_s for policy in (DEFAULT, *policies)}:
-        wait = timedelta(seconds=orphan_s)
-        spans = {"since": before - wait, "until": now - wait}
-        found |= {row.day for row in session.execute(text(ORPHANED), spans)}
+    for query, given, wait_s in looks:
+        wait = timedelta(seconds=wait_s)
+        spans = {**given, "since": before - wait, "until": now - wait}
+        found |= {row.day for row in session.execute(text(query), spans)}
     return found
 
 

@@ -20,6 +20,7 @@ BY_DAY = {
     "attributed_feedback",
     "enriched_feedback",
     "feedback_metrics",
+    "inference_rewards",
 }
 WHOLE = {
     "bias_report",

@@ -1,6 +1,8 @@
 """The validation gate: too many bad rows hold their day back, and a fix with a backfill brings every one of them in."""
 
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import dagster as dg
 
@@ -39,6 +41,8 @@ def test_five_percent_of_bad_rows_hold_their_day_back_until_they_are_mended(worl
     assert (found.passed, found.severity, found.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
     assert (found.metadata["rows that fail"].value, found.metadata["rows it applies to"].value) == (10, 200)
     assert all(name in found.metadata["failing rows"].value for name in bad)
+    page = Path(urlparse(found.metadata["data docs"].value).path).read_text()
+    assert "10 unexpected values found" in page and "reasons" in page
     assert {row["feedback_id"] for row in world.rows("attributed_feedback")} == good
     aside = {row["feedback_id"]: row["broken_rules"] for row in world.rows("quarantined_feedback")}
     assert aside == {name: [RULE] for name in bad}

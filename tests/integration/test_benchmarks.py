@@ -4,7 +4,7 @@ from importlib import import_module
 
 import pytest
 
-from benchmarks import batch, ingest, review, stream
+from benchmarks import batch, ingest, review, stream, validation
 from benchmarks.__main__ import names
 
 
@@ -61,6 +61,18 @@ def test_the_batch_measurement_gives_every_figure() -> None:
         "meaning_vs_duckdb", "meaning_peak_gib", "compile_vs_duckdb", "compile_peak_gib", "ten_million_vs_linear",
         "replay_sample_ms",
     }  # fmt: skip
+    assert all(value > 0 for value in result.values())
+    assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
+
+
+@pytest.mark.slow
+def test_the_validation_measurement_gives_every_figure() -> None:
+    """Of few rows: both find the same, every figure is positive and says its median, spread and rounds."""
+    result = validation.measure(rows=4_000, rounds=1)
+
+    figures = result.pop("figures")
+
+    assert set(result) == {"gx_vs_hand", "peak_gib"}
     assert all(value > 0 for value in result.values())
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
 
