@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from great_expectations.expectations import Expectation
 
 
-def run(asked: "Mapping[str, Expectation]", columns: Mapping[str, str], rows: "pa.Table") -> dict[str, Any]:
-    """Great Expectations' results by rule; `columns` says what each rule looks at.
+def run(asked: "Mapping[str, Expectation]", values: "Mapping[str, pa.ChunkedArray]") -> dict[str, Any]:
+    """Great Expectations' results by rule; `values` is what each rule looks at, whose expectation names the column.
 
-    Each column is a batch by itself, because rows without a value are taken out of a whole batch; and batches are
-    handed to the engine, because a data source would fingerprint every value twice first.
+    Each is a batch by itself, because rows without a value are taken out of a whole batch; and batches are handed to
+    the engine, because a data source would fingerprint every value twice first.
     """
     decline_telemetry()
     from great_expectations.execution_engine import PandasExecutionEngine
@@ -22,15 +22,14 @@ def run(asked: "Mapping[str, Expectation]", columns: Mapping[str, str], rows: "p
     from great_expectations.validator.validator import Validator
 
     engine = PandasExecutionEngine()
-    for column in {columns[name] for name in asked}:
-        engine.load_batch_data(column, PandasBatchData(engine, rows.select([column]).to_pandas()))
     validator = Validator(execution_engine=engine)
     validator.metrics_calculator.show_progress_bars = False
     configurations = []
     for name, expectation in asked.items():
         configuration = expectation.configuration
-        configuration.kwargs["batch_id"] = columns[name]
-        configuration.meta = {"rule": name}
+        frame = values[name].to_pandas().to_frame(configuration.kwargs.get("column", name))
+        engine.load_batch_data(name, PandasBatchData(engine, frame))
+        configuration.kwargs["batch_id"], configuration.meta = name, {"rule": name}
         configurations.append(configuration)
     results = validator.graph_validate(configurations, runtime_configuration={"result_format": "BASIC"})
     return {one.expectation_config.meta["rule"]: one for one in results if one.expectation_config}

@@ -107,12 +107,19 @@ def validate(
     and 250 MB.
     """
     asked = {name: rule().expectation(compared_with.get(name, {})) for name, rule in collect().items()}
-    columns = {name: rule.column for name, rule in collect().items()}
-    found = run({name: expectation for name, expectation in asked.items() if expectation is not None}, columns, rows)
+    found = run(
+        {name: expectation for name, expectation in asked.items() if expectation is not None},
+        {name: _looked_at(rows.column(rule.column), rule) for name, rule in collect().items()},
+    )
     if page is not None:
         write_page(found.values(), title, page)
     broken, warned = (Counter(rows.column(name).combine_chunks().flatten().to_pylist()) for name in (BROKEN, WARNED))
     return [_result(rule, found.get(name), rows, broken[name], warned[name]) for name, rule in collect().items()]
+
+
+def _looked_at(column: "pa.ChunkedArray", rule: type[Rule]) -> "pa.ChunkedArray":
+    """A rule about each row is not asked of rows that it does not apply to."""
+    return column.drop_null() if issubclass(rule, RowRule) else column
 
 
 def _result(rule: type[Rule], found: Any, rows: "pa.Table", broken: int, warned: int) -> RuleResult:
