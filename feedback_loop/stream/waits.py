@@ -26,7 +26,13 @@ INSERT INTO live_clock AS c (clock, received_at) VALUES (1, %s)
 ON CONFLICT (clock) DO UPDATE SET received_at = excluded.received_at WHERE c.received_at < excluded.received_at
 """
 DUE = "SELECT row FROM live_feedback WHERE state = 'pending' AND due_at <= %s ORDER BY due_at, log_offset"
-NEXT_DUE = "SELECT project_id, due_at FROM live_feedback WHERE state = 'pending' ORDER BY due_at LIMIT 1"
+NEXT_DUE = """
+SELECT project_id, due_at FROM (
+    (SELECT project_id, due_at FROM live_feedback WHERE state = 'pending' ORDER BY due_at LIMIT 1)
+    UNION ALL
+    (SELECT project_id, due_at FROM live_rewards WHERE state = 'pending' ORDER BY due_at LIMIT 1)) d
+ORDER BY due_at LIMIT 1
+"""
 
 
 class Due(NamedTuple):

@@ -22,6 +22,10 @@ TABLES = (
     "feedback_metrics",
     "labeled_set",
 )
+LIVE = """
+SELECT project_id, inference_request_id, metric, inference_offset, model_name, model_version, occurred_at, received_at,
+       state, reward, votes, feedback_id FROM live_rewards ORDER BY inference_offset, metric
+"""
 DROP = "DROP TABLE {names} CASCADE; DELETE FROM consumer_positions"
 
 
@@ -55,6 +59,9 @@ def test_dagster_alone_makes_the_same_tables_and_dataset(world: World, tmp_path:
     settings = Settings(data_dir=tmp_path, database_url=world.database.url, pepper="pepper of the tests, long enough")
     catch_up(world.database, settings)
     before = made(world, upto)
+    with world.database.engine.connect() as connection:
+        live = [dict(row) for row in connection.execute(text(LIVE)).mappings()]
+    assert live == sorted(before["inference_rewards"], key=lambda row: (row["inference_offset"], row["metric"]))
 
     names = ", ".join(str(table.__tablename__) for each in collect().values() for table in each.tables)
     with world.database.engine.begin() as connection:

@@ -21,7 +21,8 @@ from feedback_loop.stream.rebuild import rebuild
 from feedback_loop.stream.waits import TIME_PASSED
 from tests.stream.events import append, feedback, inference, kept, tables, wipe
 
-POLICY = AttributionPolicy(orphan_s=60, metrics={"satisfaction": Terms(wait_s=10, early_s=5)})
+THUMBS = Terms(wait_s=10, early_s=5, default_reward=0.25, resolve="mean")
+POLICY = AttributionPolicy(orphan_s=60, metrics={"satisfaction": THUMBS})
 PROJECTS, ORDERS = 100, 40
 TOLD = "SELECT project_id, feedback_id, state FROM live_feedback ORDER BY 1, 2"
 
@@ -55,6 +56,7 @@ def states(database: Database) -> dict[int, dict[str, str]]:
 
 STORY = (
     inference("i", second=100),
+    inference("quiet", second=100),
     thumb("late", "i", 111),
     thumb("soon", "i", 110),
     thumb("early", "i", 94),
@@ -85,15 +87,53 @@ def test_every_order_ends_in_the_same_states(
     append(empty, pepper, Fact(1, TIME_PASSED, "later", {}, now), at=now + timedelta(seconds=300))
     catch_up(empty, batched)
 
-    expected = {fact.id: SAID.get(fact.id, "attributed") for fact in STORY[1:]}
+    expected = {fact.id: SAID.get(fact.id, "attributed") for fact in STORY[2:]}
     assert all(found == expected for found in states(empty).values())
     assert len(states(empty)) == ORDERS
     for table, rows in tables(empty).items():
         said = {project: [row[1:] for row in rows if row[0] == project] for project in told}
         assert all(said[project] == said[PROJECTS] for project in told), table
+    assert {tuple(row) for row in worth(empty)} == {
+        ("i", "attributed", 0.0, 1, None),
+        ("quiet", "defaulted", 0.25, 0, None),
+    }
     before = kept(empty)
     rebuild(empty, settings.model_copy(update={"stream_batch": chance.choice([3, 50])}))
     assert kept(empty) == before
+
+
+def worth(database: Database) -> list[Any]:
+    """What the inferences are worth."""
+    query = "SELECT inference_request_id, state, reward, votes, feedback_id FROM live_rewards ORDER BY 1"
+    with Session(database.engine) as session:
+        return list(session.execute(text(query)))
+
+
+def test_silence_is_given_its_default_without_another_event(
+    empty: Database, settings: Settings, pepper: Pepper
+) -> None:
+    """Once the wait is over; what was said in time and is received afterwards replaces it, and what is undone gives it
+    back."""
+    append(empty, pepper, policy(), inference("i"))
+    due = utc_now() + timedelta(seconds=10)
+    with leading(empty, settings) as stream:
+        assert stream.step() == 2
+        pending = worth(empty)
+
+        told, _ = stream.tell_time(due), stream.step()
+        defaulted = worth(empty)
+    append(empty, pepper, thumb("yes", "i", 5), thumb("no", "i", 6), thumb("late", "i", 11))
+    catch_up(empty, settings)
+    said = worth(empty)
+    append(
+        empty, pepper, *(feedback(f"undo {name}", "i", "retraction", {"retracts": name}, 7) for name in ("yes", "no"))
+    )
+    catch_up(empty, settings)
+
+    assert told
+    assert pending == [("i", "pending", None, 0, None)]
+    assert defaulted == worth(empty) == [("i", "defaulted", 0.25, 0, None)]
+    assert said == [("i", "attributed", 1.0, 2, None)]
 
 
 def test_an_orphan_is_told_without_another_event(empty: Database, settings: Settings, pepper: Pepper) -> None:

@@ -17,7 +17,15 @@ from sqlmodel import SQLModel
 from feedback_loop.learning.attribution import attribute, due_at, moment, undoes
 from feedback_loop.stream import waits
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Event, Row
-from feedback_loop.stream.tables import AttributionChange, LiveClock, LiveFeedback, LiveInference, LiveWait
+from feedback_loop.stream.rewards.keeping import keep_rewards
+from feedback_loop.stream.rewards.tables import LiveReward, LiveRewardVote
+from feedback_loop.stream.tables import (
+    AttributionChange,
+    LiveClock,
+    LiveFeedback,
+    LiveInference,
+    LiveWait,
+)
 from feedback_loop.stream.waits import Due
 from feedback_loop.stream.writing import columns, copy, json_text, pairs
 
@@ -74,7 +82,9 @@ class Attribution(Consumer):
     """Keeps live_inferences, live_feedback and attribution_changes, and what it knows of the time and of policies."""
 
     name: ClassVar[str] = "attribution"
-    tables: ClassVar[tuple[type[SQLModel], ...]] = (LiveInference, LiveFeedback, AttributionChange, LiveClock, LiveWait)
+    tables: ClassVar[tuple[type[SQLModel], ...]] = (
+        LiveInference, LiveFeedback, AttributionChange, LiveClock, LiveWait, LiveReward, LiveRewardVote,
+    )  # fmt: skip
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Fills `batch.changes` once the tables hold them."""
@@ -91,10 +101,11 @@ class Attribution(Consumer):
         _write_feedback(cursor, known)
         _write_changes(cursor, known.changes)
         waits.keep(cursor, known.newest)
+        known.keep_rewards(cursor, batch.events)
         batch.changes = known.changes
 
     def next_due(self, cursor: Cursor[Any]) -> Due | None:
-        """The feedback that waits for its inference and is orphaned next."""
+        """The feedback that is orphaned next, or the inference that is given its default."""
         return waits.next_due(cursor)
 
     def recall(self, batch: Batch, cursor: Cursor[Any]) -> None:
@@ -155,6 +166,13 @@ class _Known:
 
     def _wait(self, row: dict[str, Any]) -> None:
         heappush(self._due, (moment(row["due_at"]), row["log_offset"], id_of(row)))
+
+    def keep_rewards(self, cursor: Cursor[Any], events: Sequence[Event]) -> None:
+        """Writes what the batch's inferences, and those its changes are about, are worth now."""
+        given = [event.inference for event in events if event.inference is not None]
+        changes = [(change.before, change.after, change.inference) for change in self.changes]
+        if self.newest is not None:
+            keep_rewards(cursor, given, changes, self._waits, self.newest)
 
     def answer(self, inference: dict[str, Any]) -> None:
         """An inference arrived: whatever waited for it is attributed."""
