@@ -11,10 +11,12 @@ from api import (
     champion_moves,
     consumers,
     contract,
+    datasets,
     dry_run,
     fidelity,
     label_studio,
     latency,
+    lineage,
     links,
     log,
     models,
@@ -35,6 +37,7 @@ from api import (
     webhooks,
 )
 from api.pages import dashboard, files, sign_in
+from api.pages import lineage as lineage_page
 from api.pages import review as review_page
 from api.pages.visitors import TurnedAway, turn_away
 from api.receiver import create_app, thin
@@ -49,11 +52,13 @@ ROOMS = (
     training_queue,
     triggers,
     contract,
+    datasets,
     dry_run,
     bias,
     fidelity,
     label_studio,
     latency,
+    lineage,
     links,
     models,
     otlp,
@@ -73,6 +78,7 @@ ROOMS = (
     sign_in,
     dashboard,
     review_page,
+    lineage_page,
     files,
 )
 

@@ -91,7 +91,7 @@ def produce(
         found = members(sources, recipe, origin.project_id, bench)
         found, read, references = read_elsewhere(log, origin.project_id, found, sources, bench)
         found, balance = balanced(found, sources, recipe, origin.project_id, bench, log.settings.dataset_most_psi)
-        files = ExampleFiles(folder, kind.schema(), recipe.files)
+        files = ExampleFiles(folder, kind.schema(), ("parquet", "jsonl") if recipe.jsonl else ("parquet",))
         rows = examples(found, sources, recipe, read)
         files.write(exact(base_batches(base, bench), bench.reader(rows)))
         write_members(folder, bench.reader(joined_members(found.all, base)))
@@ -159,12 +159,10 @@ def dataset_row(dataset: Dataset) -> "pa.Table":
 def _body(told: Mapping[str, Any]) -> dict[str, Any]:
     named = ("dataset_version", "log_offset", "recipe", "rows", "splits", "first_feedback_offset", "labels",
              "row_digest", "references")  # fmt: skip
-    train = next(file for file in told["files"] if file["path"].startswith("train."))
     return {name: told[name] for name in named} | {
         "model_name": told["recipe"]["model_name"],
         "format": told["recipe"]["format"],
-        "sha256": train["sha256"],
-        "manifest_sha256": hashlib.sha256(orjson.dumps(told, option=orjson.OPT_INDENT_2)).hexdigest(),
+        "files": {file["path"]: file["sha256"] for file in told["files"]},
     }
 
 

@@ -9,12 +9,13 @@ import orjson
 
 from feedback_assets.lake import BATCH_ROWS
 from feedback_loop.learning.materials import DIGEST
-from feedback_loop.registry.dataset_shelf import INDEX_FILE, MEMBERS_FILE, sha256_of
+from feedback_loop.registry.dataset_shelf import INDEX_FILE, MEMBERS_FILE, Dataset, sha256_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-INDEXED = ("split", "row", "example", "feedback_offset", "inference_offset", "weight", "inputs_sha256", DIGEST)
+COLUMNS = ("example", "feedback_offset", "inference_offset", "weight", "inputs_sha256", DIGEST)
+"""Columns of the index beside `split` and `row`."""
 
 
 class ExampleFiles:
@@ -49,20 +50,18 @@ class ExampleFiles:
         return self._digest.hexdigest()
 
     def _add(self, split: str, batch: "pa.RecordBatch | None") -> None:
-        """Writes some rows of a split; None only makes sure that its file is there."""
+        """Writes some rows of a split; None only makes sure that its files are there."""
         import pyarrow as pa
 
         if batch is not None and not batch.num_rows:
             return
-        empty = pa.RecordBatch.from_pylist([], self.schema)
-        plain = empty if batch is None else batch.select(self.schema.names).cast(self.schema)
+        rows = pa.RecordBatch.from_pylist([], self.schema) if batch is None else batch.select(self.schema.names)
         for kind in self.formats:
-            self._writer(f"{split}.{kind}", self.schema).write_batch(plain)
+            self._writer(f"{split}.{kind}", self.schema).write_batch(rows.cast(self.schema))
         indexed = _indexed(split, self.rows[split], batch)
-        if indexed is not None:
-            self._digest.update("".join(f"{each}\n" for each in indexed[DIGEST].to_pylist()).encode())
-            self._writer(INDEX_FILE, indexed.schema).write_batch(indexed)
-            self.rows[split] += indexed.num_rows
+        self._digest.update("".join(f"{each}\n" for each in indexed[DIGEST].to_pylist()).encode())
+        self._writer(INDEX_FILE, indexed.schema).write_batch(indexed)
+        self.rows[split] += indexed.num_rows
 
     def _writer(self, name: str, schema: "pa.Schema") -> Any:
         import pyarrow.parquet as pq
@@ -115,13 +114,30 @@ def _of_split(batch: "pa.RecordBatch", split: str) -> "pa.RecordBatch":
     return batch.filter(pc.equal(batch["split"], split))
 
 
-def _indexed(split: str, start: int, batch: "pa.RecordBatch | None") -> "pa.RecordBatch | None":
+def _indexed(split: str, start: int, batch: "pa.RecordBatch | None") -> "pa.RecordBatch":
     """The rows of the index for these rows, which stand from `start` on in their split."""
     import pyarrow as pa
 
+    whole, text = pa.int64(), pa.string()
+    kinds = dict(zip(COLUMNS, (whole, whole, whole, pa.float64(), text, text), strict=True))
+    schema = pa.schema({"split": text, "row": whole, **kinds})
     if batch is None:
-        return None
-    places = pa.array(range(start, start + batch.num_rows), pa.int64())
-    named = {name: batch[name] for name in INDEXED if name not in ("split", "row")}
-    columns = {"split": pa.array([split] * batch.num_rows, pa.string()), "row": places, **named}
-    return pa.RecordBatch.from_pydict({name: columns[name] for name in INDEXED})
+        return pa.RecordBatch.from_pylist([], schema)
+    places = {"split": [split] * batch.num_rows, "row": range(start, start + batch.num_rows)}
+    return pa.RecordBatch.from_pydict({**places, **{name: batch[name] for name in COLUMNS}}, schema)
+
+
+def copied(dataset: Dataset, folder: Path, kind: str) -> list[Path]:
+    """The splits of a dataset written into `folder` as `parquet` or `jsonl`; raises DatasetDamaged."""
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for split in dataset.manifest["splits"]:
+        rows, path = dataset.rows(split), folder / f"{split}.{kind}"
+        writer = _JsonLines(path) if kind == "jsonl" else pq.ParquetWriter(path, rows.schema, compression="zstd")
+        for batch in rows.to_batches(BATCH_ROWS):
+            writer.write_batch(batch)
+        writer.close()
+        found.append(path)
+    return found

@@ -26,6 +26,7 @@ ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
     ingest.feedback_events,
     ingest.inferences,
     ingest.context_answers,
+    ingest.feedback_lake,
     ingest.validation,
     meaning.attributed_feedback,
     meaning.inference_rewards,

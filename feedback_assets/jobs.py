@@ -11,6 +11,7 @@ refresh = dg.define_asset_job(
         "feedback_events",
         "inferences",
         "context_answers",
+        "feedback_lake",
         "validated_feedback",
         "quarantined_feedback",
         "attributed_feedback",

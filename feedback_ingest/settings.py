@@ -147,6 +147,10 @@ class Settings(BaseSettings):
         description="No dataset is compiled whose weighted rows differ more from traffic, by a segment; 0 allows any.",
     )
 
+    lake_url: str | None = Field(
+        None,
+        description="Where the feedback lake is kept: a folder, or s3://bucket/prefix; default: a folder of data_dir.",
+    )
     ref_roots: str | None = Field(
         None,
         description="Folders, by commas, that file:// references may be read from; {project} stands for its name.",

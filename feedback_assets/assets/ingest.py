@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from feedback_assets import shared_lake
 from feedback_assets.exporting import Export, Span
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Lake, Table, held
@@ -70,6 +71,20 @@ def context_answers(context: dg.AssetExecutionContext, log: LogResource) -> Desc
     """What sources outside the log answered, or why they did not, with version and digest, by the UTC day received."""
     export = _export(context, log, CONTEXT_ANSWERED)
     return Described(export.reader(), lambda table: _told(table, export, "source", "missing"), export.note)
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "duckdb", "parquet"},
+    partitions_def=days,
+    backfill_policy=ONE_RUN,
+)
+def feedback_lake(context: dg.AssetExecutionContext, log: LogResource, feedback_events: Table) -> Described:
+    """Feedback as hive-partitioned Parquet for tools outside, in a folder or on S3; files are only ever added."""
+    upto_offset = log.upto_offset(context.instance, context.run.run_id)
+    added = shared_lake.add(log.settings, feedback_events, context.partition_keys, upto_offset)
+    return Described(added, lambda table: {"files added": markdown_table(sample(table, *table.columns), empty="none")})
 
 
 @dg.multi_asset(

@@ -70,8 +70,8 @@ class Recipe(_Part, frozen=True):
 
     `labels` is whose word counts where several speak of an inference, the most trusted first (default: the format's);
     `weights` are multiplied; `silence` is the reward of an inference that nobody spoke of (by default it is no
-    example); `prompt` points into the inputs; `appends_to` is a dataset whose rows are kept as they are, and only what
-    came later is added.
+    example); `prompt` points into the inputs; `jsonl` writes the rows as JSON lines too; `appends_to` is a
+    dataset whose rows are kept as they are, and only what came later is added.
     """
 
     model_name: Name
@@ -86,7 +86,7 @@ class Recipe(_Part, frozen=True):
     split: Split | None = None
     silence: float | None = None
     prompt: Pointer | None = None
-    files: tuple[Literal["parquet", "jsonl"], ...] = ("parquet",)
+    jsonl: bool = False
     golden_share: Part = 0.2
     seed: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
     appends_to: Name | None = None

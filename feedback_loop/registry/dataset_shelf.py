@@ -71,6 +71,11 @@ def root(data_dir: Path, project_id: int) -> Path:
     return data_dir / "datasets" if project_id == 1 else data_dir / "datasets" / f"project-{project_id}"
 
 
+def folder_of(root: Path, dataset_version: str) -> Path:
+    """The folder of a dataset."""
+    return root / file_name(dataset_version)
+
+
 def next_version(model_name: str, known: Iterable[str]) -> str:
     """The next of `<model>-0001`, `<model>-0002`, …, beyond all `known` versions of datasets and models."""
     pattern = re.compile(re.escape(model_name) + r"-(\d{4,9})")
@@ -85,7 +90,7 @@ def writing(root: Path, dataset_version: str) -> Iterator[Path]:
     What stands there already is a remnant of a run that was killed before it could tell of it, and is replaced.
     """
     root.mkdir(parents=True, exist_ok=True)
-    target, partial = root / file_name(dataset_version), root / f".{new_id().hex}.partial"
+    target, partial = folder_of(root, dataset_version), root / f".{new_id().hex}.partial"
     partial.mkdir()
     try:
         yield partial
@@ -98,7 +103,7 @@ def writing(root: Path, dataset_version: str) -> Iterator[Path]:
 
 def read(root: Path, dataset_version: str) -> Dataset:
     """The dataset of that version; raises DatasetDamaged where there is none."""
-    folder = root / file_name(dataset_version)
+    folder = folder_of(root, dataset_version)
     try:
         return Dataset(dataset_version, folder, orjson.loads((folder / MANIFEST_FILE).read_bytes()))
     except OSError as error:

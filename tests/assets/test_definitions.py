@@ -21,6 +21,7 @@ BY_DAY = {
     "enriched_feedback",
     "feedback_metrics",
     "inference_rewards",
+    "feedback_lake",
 }
 WHOLE = {
     "bias_report",

@@ -1,0 +1,83 @@
+"""Datasets over HTTP: what was compiled, of which feedback, and what lies between two; of the key's own project."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+
+from api.access import Reading, ReadKey
+from feedback_ingest.errors import Fault, ValidationFailed
+from feedback_loop.learning.membership import OUTCOMES
+from feedback_loop.registry.dataset_diff import differences
+from feedback_loop.registry.dataset_shelf import DatasetDamaged
+from feedback_loop.registry.lineage import compiled_datasets, dataset_of, members_of, named_members
+
+router = APIRouter(tags=["datasets"])
+PAGE = 100
+MOST = 1_000
+Limit = Annotated[int, Query(ge=1, le=MOST)]
+After = Annotated[int, Query(ge=0, le=2**53 - 1)]
+Words = Annotated[str | None, Query(max_length=64)]
+
+
+@router.get("/v1/datasets", summary="Every dataset that was compiled")
+def list_datasets(sender: ReadKey, session: Reading) -> dict[str, Any]:
+    """Oldest first: recipe, offset of the log, rows, digests of the files, and the dataset's own offset."""
+    return {"datasets": compiled_datasets(session, sender.project_id)}
+
+
+@router.get("/v1/datasets/{dataset_version}", summary="One dataset's manifest")
+def show_dataset(dataset_version: str, sender: ReadKey, request: Request, session: Reading) -> dict[str, Any]:
+    """All it is made of: offset, recipe, contract, policies, seed, code, libraries, outcomes, digests.
+
+    `faults` says what is wrong with its files, where anything is.
+    """
+    found = dataset_of(session, data_dir(request), sender.project_id, dataset_version)
+    return {**found.manifest, "faults": found.faults()}
+
+
+@router.get("/v1/datasets/{dataset_version}/events", summary="The feedback a dataset looked at, and what became of it")
+def list_events(
+    dataset_version: str,
+    sender: ReadKey,
+    request: Request,
+    session: Reading,
+    outcome: Words = None,
+    after: After = 0,
+    limit: Limit = PAGE,
+) -> dict[str, Any]:
+    """In the order of the log, as it was stored when the dataset was compiled; `next_after` asks for more."""
+    if outcome is not None and outcome not in OUTCOMES:
+        raise ValidationFailed(f"give one of {', '.join(OUTCOMES)}", (Fault("/outcome", "unknown-name"),))
+    found = dataset_of(session, data_dir(request), sender.project_id, dataset_version)
+    members = members_of(found, after, limit=limit, outcome=outcome)
+    next_after = members[-1]["feedback_offset"] if len(members) == limit else None
+    return {"events": named_members(session, members), "next_after": next_after}
+
+
+@router.get("/v1/datasets/{dataset_version}/diff", summary="What lies between two datasets")
+def show_difference(
+    dataset_version: str,
+    sender: ReadKey,
+    request: Request,
+    session: Reading,
+    other: Annotated[str, Query(alias="with", min_length=1, max_length=256)],
+    limit: Limit = MOST,
+) -> dict[str, Any]:
+    """Rows added, removed and changed on the way from this one to `with`, each with its reason and its event's offset;
+    `total` counts them all.
+    """
+    before, after = (
+        dataset_of(session, data_dir(request), sender.project_id, name) for name in (dataset_version, other)
+    )
+    for each in (before, after):
+        if each.faults():
+            raise ValidationFailed(DatasetDamaged.__doc__, (Fault("/with", "damaged"),))
+    found = differences(session, before, after)
+    return {"before": dataset_version, "after": other, "total": len(found), "differences": found[:limit]}
+
+
+def data_dir(request: Request) -> Path:
+    """The data directory of this installation."""
+    folder: Path = request.app.state.receiving.door.settings.data_dir
+    return folder
