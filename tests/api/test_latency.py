@@ -145,7 +145,7 @@ def test_what_is_stuck_says_why(empty: Database, settings: Settings) -> None:
         ("attributed", "the stream has not come to it"): ("unread",),
         ("attributed", "its inference is not logged"): ("waits",),
         ("queued", "no consent to training"): ("no",),
-        ("queued", "it names another model version than the logged inference"): ("other",),
+        ("queued", "it names another model version than the logged inference, or is older than it"): ("other",),
         ("queued", "it was undone"): ("gone",),
         ("queued", "it is held by the route doubtful"): ("doubt",),
         ("in_dataset", "there is no dataset of digits yet: 1 new label, it takes 150"): ("ok",),

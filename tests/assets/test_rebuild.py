@@ -61,6 +61,7 @@ def much_later(world: World, ids: list[str]) -> None:
         session.commit()
 
 
+@pytest.mark.chaos
 def test_a_dataset_is_made_again_whatever_came_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """After ten thousand events, with every table and file gone, on a machine of another zone, language and hash seed:
     the bytes are the same, those of the graph's own dataset too. A rebuild that forgets the offset is found out.

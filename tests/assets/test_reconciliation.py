@@ -148,6 +148,7 @@ def test_a_stream_that_stands_still_is_a_warning(world: World) -> None:
     assert found.metadata["note"].value == "the stream is at 10, not at 11"
 
 
+@pytest.mark.chaos
 def test_what_sources_answered_is_compared_too(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Context is in enriched_feedback as the stream gave it, before and after the answer; another one turns it red."""
     file = tmp_path / "sources.yaml"

@@ -139,8 +139,8 @@ def unsafe(program: str) -> list[str]:
 
 
 STREAMS = {
-    "alerts", "live_inferences", "live_feedback", "live_metrics", "training_examples", "review_candidates",
-    "review_tasks",
+    "alerts", "live_enrichments", "live_inferences", "live_feedback", "live_metrics", "training_examples",
+    "review_candidates", "review_tasks", "rule_evidence",
 }  # fmt: skip
 """Tables the stream alone writes, and that of the items which reviewers are given: neither is the door's."""
 

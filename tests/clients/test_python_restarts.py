@@ -86,6 +86,7 @@ def test_the_client_survives_restarts_of_the_server(api: Api) -> None:
     assert stats.retries > 0
 
 
+@pytest.mark.chaos
 @pytest.mark.slow
 def test_the_asyncio_client_survives_restarts_of_the_server(api: Api) -> None:
     """The same for asyncio, with callers that wait while the queue is full."""

@@ -8,7 +8,7 @@ from benchmarks import batch, ingest, review, stream, validation
 from benchmarks.__main__ import names
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 def test_the_ingest_measurement_gives_every_figure() -> None:
     """One short round on real servers: every ratio is positive and every figure says its median, spread and rounds."""
     result = ingest.measure(rounds=1, seconds=0.3)
@@ -23,7 +23,7 @@ def test_the_ingest_measurement_gives_every_figure() -> None:
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 def test_the_stream_measurement_gives_every_figure() -> None:
     """One short round on real processes: every figure is positive and says its median, spread and rounds."""
     result = stream.measure(rounds=1, seconds=0.5, backlog=2_000, breaches=5, full_log=4_000)
@@ -38,7 +38,7 @@ def test_the_stream_measurement_gives_every_figure() -> None:
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 def test_the_review_measurement_gives_every_figure() -> None:
     """One short round of few reviewers: every figure is positive and says its median, spread and rounds."""
     result = review.measure(rounds=1, seconds=1, tasks=3_000, reviewers=5)
@@ -65,7 +65,7 @@ def test_the_batch_measurement_gives_every_figure() -> None:
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 def test_the_validation_measurement_gives_every_figure() -> None:
     """Of few rows: both find the same, every figure is positive and says its median, spread and rounds."""
     result = validation.measure(rows=4_000, rounds=1)

@@ -151,7 +151,9 @@ def test_a_dataset_tells_why_it_does_not_serve() -> None:
     [
         ({}, None),
         ({"state": "pending"}, "its inference is not logged"),
-        ({"state": "mismatched"}, "it names another model version than the logged inference"),
+        ({"state": "orphaned"}, "its inference was never logged"),
+        ({"state": "late"}, "it came later than its metric waits"),
+        ({"state": "mismatched"}, "it names another model version than the logged inference, or is older than it"),
         ({"is_undone": True}, "it was undone"),
         ({"training_consent": False}, "no consent to training"),
         ({"label": None}, "it says nothing to learn from"),
@@ -159,7 +161,7 @@ def test_a_dataset_tells_why_it_does_not_serve() -> None:
 )
 def test_why_feedback_is_not_learnt_from(given: dict[str, Any], reason: str | None) -> None:
     """One reason each, the first that holds."""
-    row = {"state": "attributed", "is_undone": False, "training_consent": True}
+    row = {"state": "attributed", "is_undone": False, "training_consent": True, "feedback_type": "explicit_label"}
     said = {"label": '"3"', "reward": None, "preferred": None}
 
     assert why_not_example({**row, **said, **given}) == reason

@@ -16,7 +16,9 @@ from feedback_ingest.canonical import Pepper
 from feedback_ingest.clock import monotonic_s
 from feedback_ingest.postgres import Database
 from feedback_loop.stream.webhooks import claims, deliverer, sending
+from feedback_loop.stream.webhooks.sending import Wire
 from tests.stream.outboxes import (
+    LOOPBACK,
     Clock,
     attempts,
     delivered,
@@ -145,16 +147,13 @@ def silent(handler: BaseHTTPRequestHandler, number: int) -> None:
     handler.connection.recv(1)
 
 
-def test_an_odd_receiver_costs_little_and_delays_nobody(
-    empty: Database, pepper: Pepper, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_odd_receiver_costs_little_and_delays_nobody(empty: Database, pepper: Pepper, receiver: Receiver) -> None:
     """Silence, dripping and gushing are bounded in time and bytes; another endpoint's messages come meanwhile."""
-    monkeypatch.setattr(sending, "TOTAL_S", 1.0)
     with receiving(silent) as one, receiving(drip) as two, receiving(gush) as three:
         for odd in (one, two, three):
             endpoint(empty, pepper, odd.url, "drift.detected")
         endpoint(empty, pepper, receiver.url, "metric.breached")
-        with delivering(empty, pepper):
+        with delivering(empty, pepper, wire=Wire(LOOPBACK, total_s=1.0)):
             put_out(empty, "odd", event_type="drift.detected")
             for odd in (one, two, three):
                 odd.wait(1)

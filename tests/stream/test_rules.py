@@ -201,6 +201,7 @@ def candidates(database: Database) -> list[tuple[Any, ...]]:
 
 def test_a_rebuild_knows_the_rules(empty: Database, settings: Settings, pepper: Pepper) -> None:
     """With every table gone the definitions are read from the log, versions and removals included."""
+    settings = settings.model_copy(update={"votes_a_day": 0})
     define(empty, settings, pepper, MOOD, Rule(**MOOD.as_data() | {"min_users": 3}), "accuracy_floor")
     for second in range(0, 600, 20):
         is_good = second // 120 % 2 == 0
