@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 ARGS ?=
 LABEL_STUDIO_VERSION := 1.23.2
 LABEL_STUDIO_PORT ?= 8080
-# Three files at a time on two cores, for many wait; each process has a Postgres of its own; acceptance, the longest, comes first.
-SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
+# Two files at a time, each process with a Postgres of its own; the longest, acceptance, comes first by its name.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Nothing is written outside this folder: uv, its cache and the environment are thrown away with it.
 export UV_CACHE_DIR ?= $(CURDIR)/.uv/cache

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 import orjson
+import pytest
 
 from feedback_loop.registry import dataset_shelf
 from tests.assets.world import DAY, World
@@ -67,6 +68,7 @@ def test_a_dataset_holds_nobodys_flood_and_nothing_without_consent(world: World)
     assert all(int(each["inference_request_id"][1:]) % 10 != 9 for each in rows)
 
 
+@pytest.mark.chaos
 def test_a_dataset_weighs_as_traffic_does_and_is_refused_where_it_cannot(
     world: World,
 ) -> None:
@@ -95,6 +97,7 @@ def test_a_dataset_weighs_as_traffic_does_and_is_refused_where_it_cannot(
     assert "Unrepresentative" in str(failure.event_specific_data) and len(world.facts("dataset_compiled")) == 1
 
 
+@pytest.mark.chaos
 def test_users_are_judged_by_what_is_known_and_their_rows_weigh_accordingly(world: World) -> None:
     """Who is mostly wrong about what turned out to be true weighs nothing, told once; a person's word ends it."""
     for n in range(30):
@@ -124,6 +127,7 @@ def test_users_are_judged_by_what_is_known_and_their_rows_weigh_accordingly(worl
     assert {labels[f"i{n}"]["user_ref"] for n in range(25, 30)} == {"p_good"}
 
 
+@pytest.mark.chaos
 def test_a_source_that_becomes_worse_is_told_once_and_shown(world: World) -> None:
     """Users who label well and then do not: a fact with the figures, once, and the scores with their parts."""
     for n in range(240):

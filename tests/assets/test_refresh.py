@@ -157,6 +157,7 @@ def test_metrics_of_all_days_add_up_to_the_whole(world: World) -> None:
     assert {row["received_day"] for row in volume} == {DAY.date(), NEXT_DAY.date()}
 
 
+@pytest.mark.chaos
 def test_judgements_of_two_days_are_compared(world: World) -> None:
     """They count in the day of the answer, which is refreshed again when a second judgement comes later."""
     world.infer("a", segments={"tier": "pro"})
@@ -210,6 +211,7 @@ def test_a_run_that_failed_halfway_can_be_run_again(world: World, monkeypatch: p
     assert sum(row["denominator"] for row in world.rows("feedback_metrics") if row["metric"] == "accuracy") == 40
 
 
+@pytest.mark.chaos
 def test_a_run_of_the_sensor_goes_on_from_the_last_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Facts never change: only what is new is read from the log, and the table is the one that a whole run gives."""
     settled = {"feedback/days_left": "0"}

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from feedback_assets.sensors.replayed import replayed
 from tests.assets.test_routing import define
@@ -88,6 +89,7 @@ def test_a_route_says_what_is_replayed(world: World) -> None:
     assert [row["inference_request_id"] for row in world.rows("replay_buffer")] == ["bad"]
 
 
+@pytest.mark.chaos
 def test_the_learners_report_and_a_rebuild_is_the_same(world: World) -> None:
     """A policy is learnt and judged, forgetting is drawn; made again as of its offset the snapshot is the same."""
     world.live(240, right=0.6)

@@ -98,6 +98,7 @@ def test_every_part_comes_back_and_nothing_acknowledged_is_lost(tmp_path: Path) 
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+@pytest.mark.chaos
 def test_a_killed_up_leaves_nothing_that_stops_the_next_one(tmp_path: Path) -> None:
     """After SIGKILL to `feedback up` itself its parts are found by the next one, stopped and replaced."""
     data_dir = tmp_path / "data"

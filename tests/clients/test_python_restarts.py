@@ -61,6 +61,7 @@ class Load:
         return self.count
 
 
+@pytest.mark.chaos
 @pytest.mark.slow
 def test_the_client_survives_restarts_of_the_server(api: Api) -> None:
     """Killed with SIGKILL and SIGTERM under load, four times: every event is in the log once."""

@@ -50,6 +50,7 @@ def test_the_review_measurement_gives_every_figure() -> None:
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
 
 
+@pytest.mark.chaos
 @pytest.mark.slow
 def test_the_batch_measurement_gives_every_figure() -> None:
     """One round over few rows: what is written by hand gives the same rows, and every figure is there."""

@@ -63,7 +63,7 @@ def by_project(database: Database) -> dict[str, dict[int, list[Any]]]:
 
 
 @pytest.mark.slow
-@trying(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trying(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=facts())
 def test_any_order_of_arrival_ends_the_same(
     database: Database, settings: Settings, pepper: Pepper, story: list[LogRow]
