@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from feedback_assets.lake import BATCH_ROWS, engine
+from feedback_assets.lake import engine, executed, held
 
 if TYPE_CHECKING:
     import ibis
@@ -19,12 +19,9 @@ class Workbench:
 
     def hold(self, table: "ibis.Table", name: str) -> "ibis.Table":
         """The rows of `table`, worked out now; one such table a name."""
-        connection = engine()
         named = f"bench_{name}"
-        connection._run_pre_execute_hooks(table)
-        connection.con.execute(f'CREATE OR REPLACE TEMP TABLE "{named}" AS {connection.compile(table)}')
         self._held.add(named)
-        return connection.table(named)
+        return held(table, named)
 
     def rows(self, table: "ibis.Table") -> list[dict[str, Any]]:
         """The rows of a small table."""
@@ -33,9 +30,7 @@ class Workbench:
 
     def reader(self, table: "ibis.Table") -> "pa.RecordBatchReader":
         """The rows as they are worked out."""
-        connection = engine()
-        connection._run_pre_execute_hooks(table)
-        return connection.con.sql(connection.compile(table)).to_arrow_reader(BATCH_ROWS)
+        return executed(table)
 
     def clear(self) -> None:
         """Lets go of everything held."""
