@@ -35,7 +35,7 @@ INSERT INTO review_tasks (project_id, task_id, queue_id, inference_request_id, r
                           is_gold, wanted, labels, free, state, opened_at)
 SELECT 1, :queue || '-' || n, :queue, 'i-' || n % :known, 'measured', '', n * 7919 % 1000,
        now() - n * 7919 % 1000 * interval '1 minute', false, 3, 0, 3, 'open', now()
-FROM generate_series(1, :count) n
+FROM generate_series(CAST(1 AS bigint), :count) n
 """)
 
 
