@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from feedback_assets.presentation import counts, line_plot, markdown_table, point_width_s
 from feedback_loop.learning.metrics import collect, interval_of
 from feedback_loop.learning.segments import ALL
+from feedback_loop.learning.windows import tumbling_table
 
 if TYPE_CHECKING:
     import ibis
@@ -39,13 +40,10 @@ def metrics_told(rows: "ibis.Table") -> Mapping[str, Any]:
 def _lines(rows: "ibis.Table") -> dict[str, list[tuple[Any, float]]]:
     shares = rows.filter(rows.metric.isin(SHARES), rows.denominator > 0)
     width = point_width_s(shares, "bucket_start")
-    placed = shares.mutate(place=shares.bucket_start.epoch_seconds() // width).group_by(["metric", "place"])
-    points = placed.agg(
-        start=lambda t: t.bucket_start.min(), up=lambda t: t.numerator.sum(), down=lambda t: t.denominator.sum()
-    ).order_by("metric", "place")
+    windows = tumbling_table(shares, width, ["metric"]).order_by("metric", "start")
     lines: dict[str, list[tuple[Any, float]]] = {}
-    for row in points.to_pyarrow().to_pylist():
-        lines.setdefault(row["metric"], []).append((row["start"], float(row["up"] / row["down"])))
+    for row in windows.to_pyarrow().to_pylist():
+        lines.setdefault(row["metric"], []).append((row["start"], float(row["numerator"] / row["denominator"])))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Windows over buckets of event time: tumbling, sliding and session; a function for each, and an expression beside it.
+"""Windows over buckets of event time: tumbling, sliding and session; beside the first two an expression for tables.
 
 A window is a sum of buckets, worked out when somebody asks. So it is never closed: an event that comes late changes the
 windows that hold its own moment, those and no others, whenever it comes. How late that may be is the door's rule: 400
@@ -106,21 +106,6 @@ def sliding_table(buckets: "ibis.Table", window_s: int, step_s: int, by: Sequenc
     summed = held.group_by([*by, "end"]).agg(**_sums(held))
     start = summed.end - ibis.interval(seconds=window_s)
     return summed.select(*by, "end", *SUMS, start=start).select(*by, "start", "end", *SUMS)
-
-
-def sessions_table(buckets: "ibis.Table", bucket_s: int, gap_s: int, by: Sequence[str]) -> "ibis.Table":
-    """`sessions` of each series: the columns `by`, start, end and the sums."""
-    import ibis
-
-    start = buckets.bucket_start
-    before = start.lag().over(group_by=list(by), order_by=start)
-    opens = before.isnull() | (start - ibis.interval(seconds=bucket_s + gap_s) >= before)
-    told = buckets.mutate(opens=opens.cast("int64"))
-    session = told.opens.sum().over(ibis.cumulative_window(group_by=list(by), order_by=told.bucket_start))
-    told = told.mutate(session=session)
-    end = told.bucket_start.max() + ibis.interval(seconds=bucket_s)
-    summed = told.group_by([*by, "session"]).agg(start=told.bucket_start.min(), end=end, **_sums(told))
-    return summed.select(*by, "start", "end", *SUMS)
 
 
 def _sums(table: "ibis.Table") -> dict[str, "ibis.Value"]:

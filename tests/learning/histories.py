@@ -52,6 +52,7 @@ def _value(chance: Random) -> tuple[str, dict[str, Any]]:
     pair = {"preferred_output_id": better, "tie": chance.random() < 0.3}
     return chance.choice(
         [
+            ("explicit_ranking", {"ranking": chance.choice([["B", "A", "C"], [["A", "C"], "B"], ["C", ["A", "B"]]])}),
             ("ground_truth", {"label": chance.choice("ab")}),
             ("explicit_label", {"label": chance.choice("abc")}),
             ("explicit_correction", {"corrected_label": chance.choice("bc")}),

@@ -40,6 +40,11 @@ VALUES = st.one_of(
         lambda pair: ("preference_pair", {"preferred_output_id": pair[0], "rejected_output_id": pair[1]}),
         st.permutations("ABC"),
     ),
+    st.builds(
+        lambda names, tied: ("explicit_ranking", {"ranking": [names[:2], *names[2:]] if tied else names}),
+        st.permutations("ABC"),
+        st.booleans(),
+    ),
 )
 
 CONTENTS = st.one_of(

@@ -114,6 +114,30 @@ def test_each_metric_counts_what_it_says():
     }
 
 
+def test_a_ranking_compares_each_two_of_its_outputs():
+    """B above A and C, which share a place: of two comparisons each, v2 won both, and v1 and v3 half of theirs."""
+    outputs = [
+        {"output_id": name, "content": "x", "model_version": of}
+        for name, of in zip("ABC", ("v1", "v2", "v3"), strict=True)
+    ]
+    ranking = {"ranking": ["B", ["A", "C"]]}
+    live = Follower(3600).follow([at(answered("a", outputs=outputs), 1), at(given("explicit_ranking", ranking), 2)])
+
+    won = {key: amounts[:2] for key, amounts in live.segments().items() if key[3] == "win_rate"}
+
+    assert {(key[2], key[4]): amounts for key, amounts in won.items()} == {
+        ("v1", ""): (Decimal("0.5"), 2),
+        ("v2", ""): (2, 2),
+        ("v3", ""): (Decimal("0.5"), 2),
+        ("v1", "against=v2"): (0, 1),
+        ("v1", "against=v3"): (Decimal("0.5"), 1),
+        ("v2", "against=v1"): (1, 1),
+        ("v2", "against=v3"): (1, 1),
+        ("v3", "against=v1"): (Decimal("0.5"), 1),
+        ("v3", "against=v2"): (0, 1),
+    }
+
+
 @pytest.mark.parametrize("change", [{"state": "pending"}, {"state": "mismatched"}, {"is_undone": True}])
 def test_what_is_not_settled_counts_nowhere(change):
     """Pending, mismatched and undone feedback adds nothing to any metric."""

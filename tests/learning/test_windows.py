@@ -13,7 +13,6 @@ from feedback_loop.learning.schemas import METRICS_SCHEMA
 from feedback_loop.learning.windows import (
     Bucket,
     sessions,
-    sessions_table,
     sliding,
     sliding_table,
     tumbling,
@@ -26,7 +25,6 @@ BY = ("project_id", "model_name", "model_version", "metric", "segment")
 KINDS = {
     "tumbling": (lambda buckets: tumbling(buckets, 30), lambda table: tumbling_table(table, 30, BY)),
     "sliding": (lambda buckets: sliding(buckets, 60, 20), lambda table: sliding_table(table, 60, 20, BY)),
-    "sessions": (lambda buckets: sessions(buckets, 10, 30), lambda table: sessions_table(table, 10, 30, BY)),
 }
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from feedback_loop.learning.dataset_formats._base import KEYS, DatasetFormat, Material, Unit, prompt_of
 from feedback_loop.learning.dataset_formats.trl_preference import TrlPreference, sides
+from feedback_loop.learning.preferences import PAIR, RANKING
 
 if TYPE_CHECKING:
     import ibis
@@ -18,7 +19,7 @@ class RewardModel(DatasetFormat):
 
     name: ClassVar[str] = "reward_model"
     unit: ClassVar[Unit] = "feedback"
-    reads: ClassVar[tuple[str, ...]] = ("preference_pair",)
+    reads: ClassVar[tuple[str, ...]] = (PAIR, RANKING)
 
     def schema(self) -> "pa.Schema":
         """Three texts and a number."""

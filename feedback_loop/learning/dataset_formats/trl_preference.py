@@ -11,6 +11,7 @@ from feedback_loop.learning.dataset_formats._base import (
     output_text,
     prompt_of,
 )
+from feedback_loop.learning.preferences import PAIR, RANKING, rejected_column
 
 if TYPE_CHECKING:
     import ibis
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class TrlPreference(DatasetFormat):
-    """`prompt, chosen, rejected`: one row a preference that is no tie, and one a correction in words, which is
-    preferred to what was answered.
+    """`prompt, chosen, rejected`: one row a preference that is no tie, one a ranking (its first over its last), and one
+    a correction in words, which is preferred to what was answered.
     """
 
     name: ClassVar[str] = "trl_preference"
     unit: ClassVar[Unit] = "feedback"
-    reads: ClassVar[tuple[str, ...]] = ("preference_pair", "explicit_correction", "review_label")
+    reads: ClassVar[tuple[str, ...]] = (PAIR, RANKING, "explicit_correction", "review_label")
 
     def schema(self) -> "pa.Schema":
         """Three texts."""
@@ -49,8 +50,6 @@ class TrlPreference(DatasetFormat):
 def sides(told: "ibis.Table") -> tuple[Any, Any]:
     """The text that was preferred, and the one that was not."""
     import ibis
-
-    from feedback_loop.learning.preferences import rejected_column
 
     is_pair = told.preferred.notnull()
     better = ibis.ifelse(is_pair, output_text(told, told.preferred), told.text)

@@ -99,6 +99,10 @@ class Metric(ABC):
         """`told` with what `columns` reads more than once, in columns whose names begin with the metric's."""
         return told
 
+    def implied(self, told: "ibis.Table") -> "ibis.Table | None":
+        """Further rows that this metric alone reads, with the columns of `told`; None where a row speaks for itself."""
+        return None
+
     @abstractmethod
     def columns(self, told: "ibis.Table") -> Sequence[AmountColumns]:
         """The same of every row of `told`: the feedback, and of its inference output_ids and output_versions.

@@ -44,6 +44,7 @@ def metrics_table(
     judged = _judged(inferences, votes)
     parts = [
         _placed(told, _of_feedback(told, bool(registered)), bucket_s, by),
+        *(_placed(rows, _of_metric(metric, rows), bucket_s, by) for metric, rows in _implied(told)),
         _placed(inferences, _of_inferences(inferences, registered), bucket_s, by),
         _placed(
             judged,
@@ -79,16 +80,28 @@ def _told(counted: "ibis.Table", inferences: "ibis.Table", registered: Sequence[
 
 def _of_feedback(told: "ibis.Table", has_own: bool) -> Iterable["StructValue"]:
     """What each feedback adds: in the metrics of its type, or in the metric of the project's own that it names."""
-    for metric in (metric() for metric in collect().values()):
-        reads = None
-        if metric.feedback_types is not None:
-            reads = told.feedback_type.isin(sorted(metric.feedback_types)) & told.kind.isnull()
-        for columns in metric.columns(told):
-            yield _struct(metric.name, metric, _where(reads, columns), told)
+    for metric in collect().values():
+        yield from _of_metric(metric(), told)
     for kind in KINDS.values() if has_own else ():
         for columns in kind.columns(told):
             named = (told.kind == kind.name).fill_null(False)
             yield _struct(told.metric, kind, _where(named, columns), told)
+
+
+def _of_metric(metric: Metric, told: "ibis.Table") -> Iterable["StructValue"]:
+    reads = None
+    if metric.feedback_types is not None:
+        reads = told.feedback_type.isin(sorted(metric.feedback_types)) & told.kind.isnull()
+    for columns in metric.columns(told):
+        yield _struct(metric.name, metric, _where(reads, columns), told)
+
+
+def _implied(told: "ibis.Table") -> Iterable[tuple[Metric, "ibis.Table"]]:
+    """What some metrics read beside the feedback itself."""
+    for metric in (metric() for metric in collect().values()):
+        rows = metric.implied(told)
+        if rows is not None:
+            yield metric, metric.prepared(rows)
 
 
 def _of_inferences(inferences: "ibis.Table", registered: Sequence[Registered]) -> Iterable["StructValue"]:
