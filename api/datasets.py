@@ -1,5 +1,7 @@
 """Datasets over HTTP: what was compiled, of which feedback, and what lies between two; of the key's own project."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +12,13 @@ from feedback_ingest.errors import Fault, ValidationFailed
 from feedback_loop.learning.membership import OUTCOMES
 from feedback_loop.registry.dataset_diff import differences
 from feedback_loop.registry.dataset_shelf import DatasetDamaged
-from feedback_loop.registry.lineage import compiled_datasets, dataset_of, members_of, named_members
+from feedback_loop.registry.lineage import (
+    compiled_datasets,
+    dataset_of,
+    have_members,
+    members_of,
+    named_members,
+)
 
 router = APIRouter(tags=["datasets"])
 PAGE = 100
@@ -30,9 +38,15 @@ def list_datasets(sender: ReadKey, session: Reading) -> dict[str, Any]:
 def show_dataset(dataset_version: str, sender: ReadKey, request: Request, session: Reading) -> dict[str, Any]:
     """All it is made of: offset, recipe, contract, policies, seed, code, libraries, outcomes, digests.
 
-    `faults` says what is wrong with its files, where anything is.
+    `faults` says what is wrong with its files, where anything is: a flipped bit, too. Where the manifest itself is
+    gone, the rest is what the log says of the dataset.
     """
-    found = dataset_of(session, data_dir(request), sender.project_id, dataset_version)
+    try:
+        found = dataset_of(session, data_dir(request), sender.project_id, dataset_version)
+    except DatasetDamaged:
+        told = compiled_datasets(session, sender.project_id)
+        known = next(each for each in reversed(told) if each["dataset_version"] == dataset_version)
+        return {**known, "faults": ["manifest.json is missing"]}
     return {**found.manifest, "faults": found.faults()}
 
 
@@ -49,8 +63,9 @@ def list_events(
     """In the order of the log, as it was stored when the dataset was compiled; `next_after` asks for more."""
     if outcome is not None and outcome not in OUTCOMES:
         raise ValidationFailed(f"give one of {', '.join(OUTCOMES)}", (Fault("/outcome", "unknown-name"),))
-    found = dataset_of(session, data_dir(request), sender.project_id, dataset_version)
-    members = members_of(found, after, limit=limit, outcome=outcome)
+    with whole("/dataset_version"):
+        found = dataset_of(session, data_dir(request), sender.project_id, dataset_version)
+        members = members_of(found, after, limit=limit, outcome=outcome)
     next_after = members[-1]["feedback_offset"] if len(members) == limit else None
     return {"events": named_members(session, members), "next_after": next_after}
 
@@ -67,14 +82,24 @@ def show_difference(
     """Rows added, removed and changed on the way from this one to `with`, each with its reason and its event's offset;
     `total` counts them all.
     """
-    before, after = (
-        dataset_of(session, data_dir(request), sender.project_id, name) for name in (dataset_version, other)
-    )
-    for each in (before, after):
-        if each.faults():
-            raise ValidationFailed(DatasetDamaged.__doc__, (Fault("/with", "damaged"),))
-    found = differences(session, before, after)
+    sides = []
+    for pointer, name in (("/dataset_version", dataset_version), ("/with", other)):
+        with whole(pointer):
+            sides.append(dataset_of(session, data_dir(request), sender.project_id, name))
+            if sides[-1].faults():
+                raise DatasetDamaged()
+            have_members(sides[-1])
+    found = differences(session, *sides)
     return {"before": dataset_version, "after": other, "total": len(found), "differences": found[:limit]}
+
+
+@contextmanager
+def whole(pointer: str) -> Iterator[None]:
+    """Refuses a request for the dataset that `pointer` names where its files are not those that were compiled."""
+    try:
+        yield
+    except DatasetDamaged:
+        raise ValidationFailed(DatasetDamaged.__doc__, (Fault(pointer, "damaged"),)) from None
 
 
 def data_dir(request: Request) -> Path:

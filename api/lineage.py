@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from api.access import Reading, ReadKey
-from api.datasets import PAGE, After, Limit, data_dir
+from api.datasets import PAGE, After, Limit, data_dir, whole
 from feedback_loop.learning.membership import KEPT
 from feedback_loop.registry.lineage import dataset_behind, dataset_of, lineage_of, members_of, named_members
 from feedback_loop.registry.openlineage import run_events
@@ -33,8 +33,9 @@ def list_feedback(
 ) -> dict[str, Any]:
     """In the order of the log, as stored in the dataset it was trained on; 404 for a version not trained here."""
     dataset_version = dataset_behind(session, sender.project_id, model_name, version)
-    found = dataset_of(session, data_dir(request), sender.project_id, dataset_version)
-    members = members_of(found, after, limit=limit, outcome=KEPT)
+    with whole("/version"):
+        found = dataset_of(session, data_dir(request), sender.project_id, dataset_version)
+        members = members_of(found, after, limit=limit, outcome=KEPT)
     next_after = members[-1]["feedback_offset"] if len(members) == limit else None
     return {
         "dataset_version": dataset_version,

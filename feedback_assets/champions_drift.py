@@ -173,7 +173,7 @@ def reports(
     import pyarrow as pa
 
     promotions = [fact for fact in decisions if fact.kind in REIGNS]
-    datasets = [fact for fact in decisions if fact.kind == facts.DATASET_COMPILED]
+    datasets = [fact for fact in facts.of_the_loop(decisions) if fact.kind == facts.DATASET_COMPILED]
     known, labeled = rooted(inferences.filter(inferences.log_offset <= upto_offset)), rooted(labeled)
     rows = []
     for incumbent in incumbents(known, promotions):

@@ -59,11 +59,14 @@ def most_labelled(labeled: "ibis.Table") -> tuple[int, str]:
     return found[0]["project_id"], found[0]["model_name"]
 
 
-def compile_dataset(log: LogResource, sources: Sources, recipe: Recipe, project_id: int, log_offset: int) -> Dataset:
+def compile_dataset(
+    log: LogResource, sources: Sources, recipe: Recipe, project_id: int, log_offset: int,
+    asked: Mapping[str, Any] | None = None,
+) -> Dataset:  # fmt: skip
     """Writes the next dataset of the model, from what the log held at `log_offset`, and appends `dataset_compiled`.
 
-    Who compiles for the same model at the same time waits. Raises DatasetDamaged, ReferencesAway, Unrepresentative,
-    ValidationFailed.
+    `asked` tells in that fact who asked for it, as `actor`, where it was not the loop itself. Who compiles for the same
+    model at the same time waits. Raises DatasetDamaged, ReferencesAway, Unrepresentative, ValidationFailed.
     """
     with log.session() as session:
         lock_model(session, project_id, recipe.model_name)
@@ -76,7 +79,8 @@ def compile_dataset(log: LogResource, sources: Sources, recipe: Recipe, project_
         with dataset_shelf.writing(root, name) as folder:
             made = produce(log, sources, recipe, origin, name, folder)
         dataset = dataset_shelf.read(root, name)
-        facts.append(session, log.pepper, project_id, facts.DATASET_COMPILED, name, _body(made), utc_now())
+        body = {**_body(made), **(asked or {})}
+        facts.append(session, log.pepper, project_id, facts.DATASET_COMPILED, name, body, utc_now())
     return dataset
 
 

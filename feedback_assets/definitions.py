@@ -10,9 +10,10 @@ from feedback_assets.assets import replay as replay_assets
 from feedback_assets.checks import freshness, live, rules
 from feedback_assets.checks import review as review_checks
 from feedback_assets.io_manager import ParquetIOManager
-from feedback_assets.jobs import refresh, replay, retrain
+from feedback_assets.jobs import datasets, refresh, replay, retrain
 from feedback_assets.jobs import review as review_job
 from feedback_assets.resources import LogResource
+from feedback_assets.sensors.asked_datasets import asked_datasets
 from feedback_assets.sensors.drift import drift
 from feedback_assets.sensors.moved_champions import moved_champions
 from feedback_assets.sensors.new_events import new_events
@@ -66,7 +67,7 @@ CHECKS = [
 defs = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
-    jobs=[refresh, retrain, replay, review_job],
+    jobs=[refresh, retrain, replay, review_job, datasets],
     sensors=[
         new_events,
         drift,
@@ -75,6 +76,7 @@ defs = dg.Definitions(
         outside_reviews,
         replayed,
         run_failure,
+        asked_datasets,
     ],
     resources={"io_manager": ParquetIOManager(), "log": LogResource()},
     executor=dg.in_process_executor,

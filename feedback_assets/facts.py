@@ -42,6 +42,11 @@ def of_model(facts: Sequence[LogRow], project_id: int, model_name: str) -> list[
     return [fact for fact in facts if fact.project_id == project_id and fact.body.get("model_name") == model_name]
 
 
+def of_the_loop(facts: Sequence[LogRow]) -> list[LogRow]:
+    """Without datasets that somebody asked for: the loop trains nothing on those."""
+    return [fact for fact in facts if fact.kind != DATASET_COMPILED or "actor" not in fact.body]
+
+
 def append(
     session: Session, pepper: Pepper, project_id: int, kind: str, name: str, body: Mapping[str, Any], now: datetime
 ) -> Appended:

@@ -1,9 +1,17 @@
 """The jobs: `refresh` brings tables up to an offset, `retrain` makes a candidate for the gate, `replay` remembers.
 
 `review` brings up what people said alone, for whatever is no feedback: skips, disputes, answers to gold items.
+`datasets` makes what was asked for over HTTP, which no asset follows from.
 """
 
 import dagster as dg
+
+from feedback_assets.asked_datasets import carry_out
+from feedback_assets.resources import LogResource
+from feedback_ingest import log as event_log
+
+REQUEST_TAG = "feedback/request_offset"
+"""Where in the log the request stands that a run carries out."""
 
 refresh = dg.define_asset_job(
     "refresh",
@@ -54,3 +62,22 @@ review = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     description="What people were asked and what they said, up to an offset.",
 )
+
+
+@dg.op
+def asked_dataset(context: dg.OpExecutionContext, log: LogResource) -> None:
+    """Makes the dataset that the run's request asks for; its answer is a fact of the log."""
+    offset = int(context.run.tags[REQUEST_TAG])
+    with log.session() as session:
+        request = event_log.at(session, [offset])[offset]
+    answer = carry_out(log, request)
+    context.add_output_metadata({name: dg.MetadataValue.text(str(told)) for name, told in answer.items()})
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="One dataset, compiled or made again from the log, as POST /v1/datasets asked.",
+)
+def datasets() -> None:
+    """The one op."""
+    asked_dataset()

@@ -18,6 +18,12 @@ class NotReproduced(FeedbackError):
     code = "not-reproduced"
 
 
+class WithoutRecipe(FeedbackError):
+    """The dataset was compiled before there were recipes, so the log does not say how; compile one anew."""
+
+    code = "without-recipe"
+
+
 class Rebuilt(NamedTuple):
     """What was made again, equal in every byte, and put in place of what stood there."""
 
@@ -30,14 +36,19 @@ class Rebuilt(NamedTuple):
 def rebuild(log: LogResource, project_id: int, dataset_version: str) -> Rebuilt:
     """Makes a dataset again from the log as it was at the dataset's offset, whatever came later or was deleted.
 
-    It needs its fact in the log and no file of it. Raises NotFound, and NotReproduced where any byte is another one:
-    then what stands on the disk is left as it is.
+    It needs its fact in the log and no file of it. Raises NotFound, WithoutRecipe, and NotReproduced where any
+    byte is another one: then what stands on the disk is left as it is.
     """
     with log.session() as session:
         known = [told for told in compiled_datasets(session, project_id) if told["dataset_version"] == dataset_version]
         if not known:
             raise NotFound(f"there is no dataset {dataset_version}; `feedback dataset list` names those there are")
         told = known[-1]
+        if "recipe" not in told:
+            raise WithoutRecipe(
+                f"{dataset_version} was compiled before there were recipes, so the log does not say how it was made; "
+                "compile one anew"
+            )
         origin = origin_of(session, project_id, told["log_offset"])
     recipe = recipe_of(told["recipe"], told["recipe"]["golden_share"])
     root = dataset_shelf.root(log.settings.data_dir, project_id)

@@ -13,6 +13,7 @@ from feedback_ingest.log import Fact, LogRow
 from feedback_ingest.tables import EventKey
 
 POLICY_SET = "policy_set"
+DATASET_REQUESTED = "dataset_requested"
 KINDS = (
     "project_created",
     "project_changed",
@@ -28,6 +29,7 @@ KINDS = (
     "trigger_defined",
     "trigger_removed",
     "retraining_requested",
+    DATASET_REQUESTED,
     "quarantine_mended",
     "quarantine_replayed",
     "quarantine_discarded",

@@ -68,7 +68,7 @@ def newest_report(instance: dg.DagsterInstance) -> list[Mapping[str, Any]]:
 
 def gathered(session: Session, row: Mapping[str, Any], is_training: bool) -> Question:
     """What the trigger must know of one model."""
-    told = facts.of_model(facts.read(session, TRAINING), row["project_id"], row["model_name"])
+    told = facts.of_model(facts.of_the_loop(facts.read(session, TRAINING)), row["project_id"], row["model_name"])
     trainings = [fact for fact in told if not is_increment(fact.body.get("model_version", ""))]
     return Question(row, trainings, raised_alerts(session, row), is_training, utc_now())
 

@@ -35,7 +35,8 @@ def show(project: str = PROJECT, as_json: bool = JSON_LINES) -> None:
     log, project_id = opened(project)
     with log.session() as session:
         for told in compiled_datasets(session, project_id):
-            line = f"{told['dataset_version']}  {told['format']}  {told['rows']} rows  offset {told['log_offset']}"
+            kind = told.get("format", "made without a recipe")
+            line = f"{told['dataset_version']}  {kind}  {told['rows']} rows  offset {told['log_offset']}"
             typer.echo(json.dumps(told) if as_json else line)
 
 
@@ -53,6 +54,7 @@ def compile_one(
     from feedback_assets.compiling import compile_dataset
     from feedback_assets.dataset_sources import of_log
     from feedback_ingest import log as event_log
+    from feedback_ingest.decisions import COMMAND_LINE
     from feedback_loop.learning.recipes import recipe_of
 
     log, project_id = opened(project)
@@ -60,7 +62,7 @@ def compile_one(
     with log.session() as session:
         log_offset = at if at is not None else event_log.head(session)
     with of_log(log, log_offset, log.settings.data_dir) as sources:
-        made = compile_dataset(log, sources, wanted, project_id, log_offset)
+        made = compile_dataset(log, sources, wanted, project_id, log_offset, {"actor": COMMAND_LINE})
     told = {"dataset_version": made.version, "rows": made.manifest["rows"], "folder": str(made.folder.resolve()),
             "row_digest": made.manifest["row_digest"], "outcomes": made.manifest["outcomes"]}  # fmt: skip
     typer.echo(json.dumps(told) if as_json else f"{made.version}: {told['rows']} rows in {told['folder']}")

@@ -8,6 +8,7 @@ from sqlmodel import Session
 from feedback_ingest import log
 from feedback_loop.learning.membership import KEPT, OUTCOMES
 from feedback_loop.registry.dataset_shelf import INDEX_FILE, MEMBERS_FILE, Dataset
+from feedback_loop.registry.lineage import have_members
 
 PIECE = 5_000
 CHANGED = """
@@ -34,9 +35,11 @@ def differences(session: Session, before: Dataset, after: Dataset) -> list[dict[
     """Every example that is not in both as it was, with the `change`: added, removed, relabelled, reweighted or moved.
 
     `reason` says why in words, `event` is the offset of the fact that brought it about; null where the recipe did.
+    Raises DatasetDamaged.
     """
     import duckdb
 
+    have_members(before, after)
     files = {
         f"{side}_{name}": str(dataset.folder / path)
         for side, dataset in (("a", before), ("b", after))

@@ -51,7 +51,9 @@ class Dataset:
         faults = [fault for fault in self.faults() if fault.startswith(f"{name} ")]
         path = self.folder / name
         if faults or not any(file["path"] == name for file in self.manifest["files"]):
-            raise DatasetDamaged(f"{path} is missing or not what its manifest names; rebuild the dataset")
+            raise DatasetDamaged(
+                f"{name} of {self.version} is missing or not what its manifest names; rebuild the dataset"
+            )
         return pq.read_table(path)
 
     def faults(self) -> list[str]:
@@ -107,7 +109,7 @@ def read(root: Path, dataset_version: str) -> Dataset:
     try:
         return Dataset(dataset_version, folder, orjson.loads((folder / MANIFEST_FILE).read_bytes()))
     except OSError as error:
-        raise DatasetDamaged(f"there is no dataset {dataset_version} in {root}") from error
+        raise DatasetDamaged(f"there are no files of {dataset_version} on the shelf; rebuild it") from error
 
 
 def known_versions(facts: Sequence[Any]) -> list[str]:

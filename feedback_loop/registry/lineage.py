@@ -66,18 +66,29 @@ def members_of(
     dataset: Dataset, after: int = 0, upto: int = 2**62, limit: int = 100, outcome: str | None = None
 ) -> list[dict[str, Any]]:
     """The feedback with an offset in (after, upto] that the dataset looked at: its outcome and, where it is kept, in
-    which split and row it stands and what it weighs there.
+    which split and row it stands and what it weighs there. Raises DatasetDamaged where these files are not there.
     """
     import duckdb
 
     from feedback_loop.learning.dataset_formats import collect
 
+    have_members(dataset)
     kind = collect()[dataset.manifest["recipe"]["format"]]
     files = {"members": str(dataset.folder / MEMBERS_FILE), "rows": str(dataset.folder / INDEX_FILE)}
     asked = {"after": after, "upto": upto, "limit": limit, "outcome": outcome, "is_shared": kind.unit == "inference"}
     table: Any = duckdb.connect().execute(PAGE, {**files, **asked}).to_arrow_table()
     found: list[dict[str, Any]] = table.to_pylist()
     return found
+
+
+def have_members(*datasets: Dataset) -> None:
+    """Raises DatasetDamaged unless the datasets have the files that say what they looked at."""
+    for dataset in datasets:
+        if any(not (dataset.folder / name).exists() for name in (MEMBERS_FILE, INDEX_FILE)):
+            raise DatasetDamaged(
+                f"{dataset.version} has no {MEMBERS_FILE} or no {INDEX_FILE}: rebuild it, or compile one anew where it "
+                "is from before there were recipes"
+            )
 
 
 def named_members(session: Session, members: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -138,8 +149,6 @@ def _outcome(data_dir: Path, project_id: int, told: dict[str, Any], offset: int)
     """What a dataset has stored of the feedback at the offset."""
     try:
         dataset = dataset_shelf.read(dataset_shelf.root(data_dir, project_id), told["dataset_version"])
-        if any(not (dataset.folder / name).exists() for name in (MEMBERS_FILE, INDEX_FILE)):
-            raise DatasetDamaged()
         found = members_of(dataset, offset - 1, offset)
     except DatasetDamaged:
         return {"outcome": UNKNOWN, "meaning": MEANINGS[UNKNOWN]}

@@ -116,6 +116,7 @@ def test_the_sensors_work_without_being_switched_on() -> None:
         "outside_reviews",
         "replayed",
         "run_failure",
+        "asked_datasets",
     }
     assert all(each.default_status == dg.DefaultSensorStatus.RUNNING for each in sensors.values())
     assert all(each.minimum_interval_seconds == 4 for name, each in sensors.items() if name != "new_verdicts")
