@@ -14,6 +14,7 @@ from feedback_assets import facts
 from feedback_assets.balancing import balanced
 from feedback_assets.dataset_files import ExampleFiles, described, write_members
 from feedback_assets.dataset_parts import base_batches, base_of, counted, exact, joined_members, read_elsewhere
+from feedback_assets.lake import engine, executed
 from feedback_assets.resources import LogResource
 from feedback_assets.workbench import workbench
 from feedback_ingest.clock import utc_now
@@ -25,13 +26,14 @@ from feedback_ingest.settings import Settings
 from feedback_ingest.tables import EventKey
 from feedback_loop.learning import dataset_formats
 from feedback_loop.learning.bias.balancing import told as balance_told
+from feedback_loop.learning.familiarity import sampled
 from feedback_loop.learning.manifests import Origin, Parts, manifest
 from feedback_loop.learning.materials import examples
 from feedback_loop.learning.membership import Sources, members
 from feedback_loop.learning.recipes import Recipe
 from feedback_loop.registry import dataset_shelf
 from feedback_loop.registry.champions import champion, lock_model
-from feedback_loop.registry.dataset_shelf import MANIFEST_FILE, Dataset, known_versions, next_version
+from feedback_loop.registry.dataset_shelf import INDEX_FILE, MANIFEST_FILE, Dataset, known_versions, next_version
 
 if TYPE_CHECKING:
     import ibis
@@ -79,7 +81,7 @@ def compile_dataset(
         with dataset_shelf.writing(root, name) as folder:
             made = produce(log, sources, recipe, origin, name, folder)
         dataset = dataset_shelf.read(root, name)
-        body = {**_body(made), **(asked or {})}
+        body = {**_body(made), "sample": _sample(dataset), **(asked or {})}
         facts.append(session, log.pepper, project_id, facts.DATASET_COMPILED, name, body, utc_now())
     return dataset
 
@@ -168,6 +170,13 @@ def _body(told: Mapping[str, Any]) -> dict[str, Any]:
         "format": told["recipe"]["format"],
         "files": {file["path"]: file["sha256"] for file in told["files"]},
     }
+
+
+def _sample(dataset: Dataset) -> list[int]:
+    """The inferences that stand for the dataset where it is asked how unlike another one is to it."""
+    index = engine().read_parquet(str(dataset.folder / INDEX_FILE))
+    found: list[int] = executed(sampled(index)).read_all()["inference_offset"].to_pylist()
+    return found
 
 
 @cache

@@ -3,6 +3,7 @@
 Files are replaced whole: whoever reads sees the old one or the new one, and a killed writer leaves nothing that counts.
 """
 
+import atexit
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ def engine() -> Any:
     import ibis
 
     connection = ibis.duckdb.connect()
+    atexit.register(connection.disconnect)  # or its functions outlive it, and the process's last words are about them
     # A file that was replaced must be read anew, and times must come back in UTC.
     connection.raw_sql("SET enable_external_file_cache = false")
     connection.raw_sql("SET TimeZone = 'UTC'")

@@ -19,6 +19,7 @@ from sqlmodel import Session
 from feedback_assets.lake import engine
 from feedback_ingest.clock import monotonic_s
 from feedback_loop.learning.enrichers import collect as collect_enrichers
+from feedback_loop.learning.enrichers import collect_by_sample
 from feedback_loop.learning.metrics import Registered, metrics_table
 from feedback_loop.stream.status import StreamStatus, status
 
@@ -157,6 +158,7 @@ def reconcile_enrichments(engine: Engine, rows: "ibis.Table") -> Reconciled:
     Of the sources outside the log is compared what they answered as far as the run has read it.
     """
     columns = [column for enricher in collect_enrichers().values() for column in enricher.columns]
+    columns += [column for enricher in collect_by_sample().values() for column in enricher.columns]
     newest = rows.filter(rows.inference_offset.notnull()).order_by(rows.log_offset.desc()).limit(NEWEST_ROWS)
     found = newest.select("project_id", "feedback_id", "context", *columns).to_pyarrow().to_pylist()
     ours = [

@@ -13,6 +13,7 @@ from feedback_assets.partitions import ALL_DAYS, ONE_RUN, days
 from feedback_assets.policies import newest_receipt, waits_upto
 from feedback_assets.presentation import counts, markdown_table
 from feedback_assets.resources import LogResource
+from feedback_assets.samples import samples_upto
 from feedback_assets.told.meaning import enrichment_told, metrics_told
 from feedback_assets.trusting import counted, verdicts
 from feedback_loop.learning.enrichers import enriched
@@ -93,7 +94,9 @@ def enriched_feedback(
     """Attributed feedback with what is known of its inference, session and context; `missing` names what is not."""
     upto_offset = log.upto_offset(context.instance, context.run.run_id)
     outside = context_upto(context_answers, upto_offset, log.settings)
-    table = enriched(attributed_feedback, inferences, feedback_events, outside).order_by("log_offset")
+    with log.session() as session:
+        samples = samples_upto(session, inferences, upto_offset)
+    table = enriched(attributed_feedback, inferences, feedback_events, outside, samples).order_by("log_offset")
     return Described(table, enrichment_told)
 
 

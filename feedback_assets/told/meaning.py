@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from feedback_assets.presentation import counts, line_plot, markdown_table, point_width_s
+from feedback_assets.presentation import bar_plot, counts, line_plot, markdown_table, point_width_s
 from feedback_loop.learning.metrics import collect, interval_of
 from feedback_loop.learning.segments import ALL
 from feedback_loop.learning.windows import tumbling_table
@@ -19,12 +19,35 @@ SHARES = ("accuracy", "satisfaction", "correction_rate")
 def enrichment_told(rows: "ibis.Table") -> Mapping[str, Any]:
     """How sure the model was where it was right, where it was wrong, and where that is not known; what was missing."""
     sums = rows.group_by("correct").agg(
-        rows=rows.count(), confidence=rows.confidence.mean(), entropy=rows.entropy.mean(), margin=rows.margin.mean()
+        rows=rows.count(),
+        confidence=rows.confidence.mean(),
+        entropy=rows.entropy.mean(),
+        margin=rows.margin.mean(),
+        novelty=rows.novelty.mean(),
     )
     missing = rows.select(missing=rows.missing.unnest())
+    shares = _by_novelty(rows)
     return {
         "uncertainty": markdown_table(sums.order_by("correct").to_pyarrow().to_pylist()),
         "missing": markdown_table(counts(missing, "missing"), empty="nothing"),
+        **({"novelty": bar_plot("share of answers by novelty", shares)} if shares else {}),
+    }
+
+
+def _by_novelty(rows: "ibis.Table") -> dict[str, dict[str, float]]:
+    """Of the answers that were right, and of those that were wrong, the share in each fifth of novelty."""
+    known = rows.filter(rows.novelty.notnull(), rows.correct.notnull())
+    placed = known.mutate(fifth=(known.novelty * 5).floor().cast("int64").clip(upper=4))
+    found = placed.group_by(["correct", "fifth"]).agg(rows=placed.count()).to_pyarrow().to_pylist()
+    answers = {name: [row for row in found if row["correct"] == name] for name in (True, False)}
+    return {
+        "right" if name else "wrong": {
+            f"from {fifth / 5:g}": sum(row["rows"] for row in each if row["fifth"] == fifth)
+            / sum(row["rows"] for row in each)
+            for fifth in range(5)
+        }
+        for name, each in answers.items()
+        if each
     }
 
 

@@ -8,6 +8,7 @@ from feedback_loop.learning.gate_checks import Answered, Finding
 
 if TYPE_CHECKING:
     import ibis
+    from ibis.expr.types import StringValue
 
 NAMED = re.compile(r"\A(.+)\.increment-\d+\Z", re.DOTALL)
 LEAST = 50
@@ -40,7 +41,12 @@ def root_of(version: str) -> str:
 
 def rooted(table: "ibis.Table") -> "ibis.Table":
     """The rows with `root_of` in place of the version, so that a champion's life goes on in its increments."""
-    return table.mutate(model_version=table.model_version.re_replace(r"\.increment-[0-9]+$", ""))
+    return table.mutate(model_version=roots(table.model_version))
+
+
+def roots(versions: "StringValue") -> "StringValue":
+    """`root_of` of a column of versions."""
+    return versions.re_replace(r"\.increment-[0-9]+$", "")
 
 
 def is_increment(version: str) -> bool:

@@ -90,6 +90,7 @@ ENRICHED_SCHEMA = pa.schema(
         pa.field("confidence", pa.float64()),
         pa.field("entropy", pa.float64()),  # nats, rounded to 6 places
         pa.field("margin", pa.float64()),
+        pa.field("novelty", pa.float64()),  # distance to what the version was trained on, 0 to 1
         pa.field("session_position", pa.int64()),  # from 1
         pa.field("session_earlier_negatives", pa.int64()),
         pa.field("session_gap_s", pa.float64()),  # since the signal before it
@@ -98,6 +99,7 @@ ENRICHED_SCHEMA = pa.schema(
         pa.field("answer_text", pa.string()),
         pa.field("inputs", pa.string()),
         pa.field("inputs_ref", pa.string()),
+        pa.field("embedding", pa.list_(pa.float64())),  # as logged
     ]
 )
 

@@ -8,7 +8,9 @@ import pytest
 from sqlmodel import Session
 
 from feedback_ingest import log
+from feedback_ingest.canonical import Pepper
 from feedback_ingest.clock import utc_now
+from feedback_ingest.log import Fact
 from feedback_ingest.postgres import Database
 from feedback_loop.review.folding import OPENED
 from feedback_loop.review.intake import BUDGET_SPENT
@@ -107,3 +109,36 @@ def test_policies_are_the_projects_own_words(client: Client, admin: str, queue: 
         "review_policy_defined",
         "review_policy_defined",
     ]
+
+
+def test_what_is_unlike_the_training_set_is_given_to_people(
+    client: Client, admin: str, queue: str, stream: Stream, database: Database, pepper: Pepper
+) -> None:
+    """By the sample that the dataset's fact names: a question of another kind is novel, one more of the same is not."""
+    learnt = [asked(client, admin, "v0", f"please refund my order number {n}") for n in range(20)]
+    before = asked(client, admin, queue, "quelle heure est il")
+    with Session(database.engine) as session:
+        offsets = [row.log_offset for row in log.read(session, 0, 100_000, ["inference"]) if row.id in learnt]
+        body = {"model_name": "letters", "dataset_version": queue, "sample": offsets}
+        log.append(session, [Fact(1, "dataset_compiled", queue, body, utc_now())], utc_now(), pepper)
+        session.commit()
+    state(client, admin, policy_id=queue, reason="novelty", queue_id=queue, threshold=0.6, model_name="letters")
+    same, other = (asked(client, admin, queue, text) for text in ("refund my order number 7 please", "wo ist der Zug"))
+    increment = asked(client, admin, f"{queue}.increment-9", "kde je vlak")
+    stream()
+
+    first = claim(client, admin, queue)
+    second = claim(client, admin, queue, first["task_id"])
+    assert claim(client, admin, queue, first["task_id"], second["task_id"]) is None
+    given = {each["item"]["inference"]["inference_request_id"] for each in (first, second)}
+    assert given == {other, increment} and not given & {before, same}
+    assert first["reason"].startswith(f"policy {queue}: novelty: ")
+
+
+def asked(client: Client, key: str, version: str, text: str) -> str:
+    """An inference of the model `letters` about a text; its name."""
+    name = uuid.uuid4().hex
+    body = {"inference_request_id": name, "model_name": "letters", "model_version": version, "inputs": {"text": text}}
+    body["outputs"] = [{"output_id": "A", "content": {"label": "ham"}}]
+    assert client.post("/v1/inferences", key, body).status_code == 201
+    return name

@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from feedback_assets import candidates, facts
 from feedback_assets.assets import models
+from feedback_loop.learning.familiarity import SAMPLED
 from feedback_loop.learning.promotion import Verdict
 from feedback_loop.learning.training import TrainedModel
 from feedback_loop.registry import shelf
@@ -63,6 +64,7 @@ def test_a_better_candidate_takes_the_champions_place(world: World) -> None:
     [promoted] = world.facts(facts.MODEL_PROMOTED)
     assert compiled.log_offset < trained.log_offset < promoted.log_offset
     assert trained.body["model_version"] == trained.body["dataset_version"] == "digits-0002"
+    assert 0 < len(compiled.body["sample"]) <= SAMPLED
     assert serving is not None and serving.model_version == serving.dataset_version == "digits-0002"
     assert TrainedModel.from_bytes(load_artifact(serving)).classes == ("0", "1", "2")
     assert compiled.body["dataset_version"] == promoted.body["dataset_version"] == "digits-0002"

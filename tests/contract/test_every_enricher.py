@@ -3,7 +3,8 @@
 import ibis
 import pytest
 
-from feedback_loop.learning.enrichers import collect, collect_history
+from feedback_loop.learning.enrichers import collect, collect_by_sample, collect_history
+from feedback_loop.learning.familiarity import NEAREST, sample_of
 from feedback_loop.learning.schemas import FEEDBACK_SCHEMA, INFERENCE_SCHEMA
 
 INFERENCE = {
@@ -60,8 +61,27 @@ def test_an_enricher_by_history_adds_its_columns_by_offset(name):
     assert collect_history()[name].__doc__
 
 
+@pytest.mark.parametrize("name", collect_by_sample())
+@pytest.mark.parametrize("change", [{}, {"inputs": None, "embedding": [1.0, 2.0]}])
+def test_an_enricher_by_sample_adds_its_columns_with_a_sample_or_without(name, change):
+    """The promised columns and nothing else, in the function and in the expression; without a sample none is known."""
+    table = ibis.table(ibis.Schema.from_pyarrow(INFERENCE_SCHEMA), name="inferences")
+    enricher = collect_by_sample()[name]()
+    sample = sample_of((1, "m", "v1"), 0, [INFERENCE | change] * NEAREST)
+
+    assert set(enricher.enrich(INFERENCE | change, sample)) == set(enricher.columns)
+    assert set(enricher.enrich(INFERENCE | change, None).values()) == {None}
+    for samples in ([], [sample]):
+        assert set(enricher.expression(table, samples).columns) == set(table.columns) | set(enricher.columns)
+    assert collect_by_sample()[name].__doc__
+
+
 def test_no_two_enrichers_add_the_same_column():
     """A column has one meaning, and one who says it."""
-    columns = [column for each in (*collect().values(), *collect_history().values()) for column in each.columns]
+    columns = [
+        column
+        for each in (*collect().values(), *collect_by_sample().values(), *collect_history().values())
+        for column in each.columns
+    ]
 
     assert len(columns) == len(set(columns))

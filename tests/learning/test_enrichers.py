@@ -42,7 +42,7 @@ def test_function_and_expression_agree(rows):
 
     for inference in inferences:
         expected = enrich(inference)
-        expected["missing"] = [*expected["missing"], "session"]
+        expected["missing"] = sorted([*expected["missing"], "session"])
         row = table[inference["inference_request_id"]]
         assert {name: row[name] for name in expected} == expected
 
@@ -92,7 +92,7 @@ def test_a_session_counts_what_came_before():
 
     columns = [[row[name] for row in rows] for name in collect_history()["session"].columns]
     assert columns == [[1, 2, 3], [0, 1, 1], [None, 3.0, 1.5]]
-    assert all(row["missing"] == ["answer_uncertainty"] for row in rows)
+    assert all(row["missing"] == ["answer_uncertainty", "novelty"] for row in rows)
 
 
 def test_logits_stand_for_probabilities():
@@ -140,7 +140,8 @@ def test_pending_feedback_stays_and_knows_nothing():
 
     assert table.schema.equals(ENRICHED_SCHEMA)
     [row] = table.select(["inputs", "entropy", "confidence", "missing"]).to_pylist()
-    assert row == {"inputs": None, "entropy": None, "confidence": None, "missing": ["answer_uncertainty", "session"]}
+    missing = ["answer_uncertainty", "novelty", "session"]
+    assert row == {"inputs": None, "entropy": None, "confidence": None, "missing": missing}
 
 
 @pytest.mark.parametrize("chosen", [{"chosen_output_id": "B"}, {}])

@@ -1,5 +1,6 @@
 """Small worlds for the tests of learning: log rows as clients make them, and a reader that follows them one by one."""
 
+import atexit
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def engine() -> Any:
     """DuckDB in a session whose time zone is not UTC, because nothing may depend on it."""
     connection = ibis.duckdb.connect()
+    atexit.register(connection.disconnect)
     connection.raw_sql("SET TimeZone = 'America/New_York'")
     return connection
 

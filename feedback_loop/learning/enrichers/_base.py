@@ -1,7 +1,7 @@
 """What an enricher is: something more that is known of a feedback, as a function and as an expression.
 
-An `Enricher` looks at the inference alone, so both drivers ask it. A `HistoryEnricher` looks at the feedback that came
-before; only the graph has that at hand.
+An `Enricher` looks at the inference alone, a `SampleEnricher` also at what its version was trained on; both drivers ask
+them. A `HistoryEnricher` looks at the feedback that came before; only the graph has that at hand.
 """
 
 from abc import ABC, abstractmethod
@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from feedback_loop.learning.collecting import collect_classes
+from feedback_loop.learning.familiarity import Sample
 
 if TYPE_CHECKING:
     import ibis
@@ -37,6 +38,24 @@ class Enricher(ABC):
         """`table` (INFERENCE_SCHEMA) with `columns` added, or replaced where it has them."""
 
 
+class SampleEnricher(ABC):
+    """Adds `columns` to a row of INFERENCE_SCHEMA, from it and a sample of what its version was trained on.
+
+    Otherwise as an `Enricher`. There may be no sample.
+    """
+
+    name: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def enrich(self, inference: Row, sample: Sample | None) -> dict[str, Any]:
+        """The values of `columns` for one inference row; the sample is its version's."""
+
+    @abstractmethod
+    def expression(self, table: "ibis.Table", samples: Sequence[Sample]) -> "ibis.Table":
+        """`table` (INFERENCE_SCHEMA) with `columns` added; the samples of all versions."""
+
+
 class HistoryEnricher(ABC):
     """Adds `columns` to a row of FEEDBACK_SCHEMA, from it and what the log held before it; both ways alike."""
 
@@ -56,6 +75,12 @@ class HistoryEnricher(ABC):
 def collect() -> Mapping[str, type[Enricher]]:
     """Every enricher of inferences by name: one file each in this folder, and those of installed packages."""
     return collect_classes(PACKAGE, Enricher)  # type: ignore[type-abstract]
+
+
+@cache
+def collect_by_sample() -> Mapping[str, type[SampleEnricher]]:
+    """Every enricher by sample, likewise."""
+    return collect_classes(PACKAGE, SampleEnricher)  # type: ignore[type-abstract]
 
 
 @cache

@@ -4,23 +4,38 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from feedback_loop.learning.context import Asked, contexts
-from feedback_loop.learning.enrichers._base import Enricher, HistoryEnricher, collect, collect_history, told
+from feedback_loop.learning.enrichers._base import (
+    Enricher,
+    HistoryEnricher,
+    SampleEnricher,
+    collect,
+    collect_by_sample,
+    collect_history,
+    told,
+)
+from feedback_loop.learning.familiarity import Sample
 
 if TYPE_CHECKING:
     import ibis
     from ibis.expr.types import ArrayValue, StringValue
 
-ASKED = ("answer_text", "inputs", "inputs_ref")
-"""What of the inference is told besides: what it was asked, and said."""
+ASKED = ("answer_text", "inputs", "inputs_ref", "embedding")
+"""What of the inference is told besides: what it was asked, and said, and its embedding as logged."""
 
 
-def _all() -> dict[str, type[Enricher] | type[HistoryEnricher]]:
-    return {**collect(), **collect_history()}
+def _all() -> dict[str, type[Enricher] | type[SampleEnricher] | type[HistoryEnricher]]:
+    return {**collect(), **collect_by_sample(), **collect_history()}
 
 
-def enrich(inference: Mapping[str, Any]) -> dict[str, Any]:
+def enrich(inference: Mapping[str, Any], sample: Sample | None = None) -> dict[str, Any]:
     """What every enricher of inferences adds to one inference row, in one dict, and which of them are `missing`."""
-    return told((name, enricher().enrich(inference)) for name, enricher in collect().items())
+    return told(answers(inference, sample))
+
+
+def answers(inference: Mapping[str, Any], sample: Sample | None) -> list[tuple[str, dict[str, Any]]]:
+    """What each enricher of inferences adds to one inference row, by its name; the sample is its version's."""
+    found = [(name, enricher().enrich(inference)) for name, enricher in collect().items()]
+    return found + [(name, enricher().enrich(inference, sample)) for name, enricher in collect_by_sample().items()]
 
 
 class Contexts(NamedTuple):
@@ -35,15 +50,17 @@ def enriched(
     inferences: "ibis.Table",
     every: "ibis.Table | None" = None,
     outside: Contexts | None = None,
+    samples: Sequence[Sample] = (),
 ) -> "ibis.Table":
-    """`attributed` with the enrichers' columns, context, what is `missing`, and answer_text, inputs, inputs_ref.
+    """`attributed` with the enrichers' columns, context, what is `missing`, and ASKED of the inference.
 
     ENRICHED_SCHEMA (an enricher of an installed package adds its columns); what is known of the inference is null where
     the feedback is pending. `every` is all the feedback of the log; give it when `attributed` is a part of it.
+    `samples` are of what versions were trained on.
     """
     by_name = {name: enricher.columns for name, enricher in _all().items()}
-    asked = known(inferences)
-    of_inference = [column for name in collect() for column in by_name[name]] + list(ASKED)
+    asked = _beside_samples(known(inferences), attributed, samples)
+    of_inference = [column for name in (*collect(), *collect_by_sample()) for column in by_name[name]] + list(ASKED)
     wide = asked.select(*of_inference, e_project=asked.project_id, e_request=asked.inference_request_id)
     same = [attributed.project_id == wide.e_project, attributed.inference_request_id == wide.e_request]
     table = attributed.left_join(wide, same).select(*attributed.columns, *of_inference)
@@ -56,6 +73,15 @@ def enriched(
     by_name |= {name: (column,) for name, column in sources.items()}
     table = table.mutate(context=_context_text(table, sources), missing=_missing(table, by_name))
     return table.select(*attributed.columns, *added, "context", "missing", *ASKED)
+
+
+def _beside_samples(asked: "ibis.Table", attributed: "ibis.Table", samples: Sequence[Sample]) -> "ibis.Table":
+    """Inferences with what enrichers by sample add; only those that feedback speaks of, where there is any sample."""
+    if samples:
+        asked = asked.semi_join(attributed, ["project_id", "inference_request_id"])
+    for enricher in collect_by_sample().values():
+        asked = enricher().expression(asked, samples)
+    return asked
 
 
 def _with_context(table: "ibis.Table", outside: Contexts | None) -> "tuple[ibis.Table, dict[str, str]]":

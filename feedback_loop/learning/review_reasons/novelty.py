@@ -1,4 +1,4 @@
-"""What was asked is unlike what was asked before."""
+"""What was asked is unlike what the model was trained on."""
 
 from typing import ClassVar, Literal
 
@@ -6,12 +6,12 @@ from feedback_loop.learning.review_reasons._base import Item, ReviewReason
 
 
 class Novelty(ReviewReason):
-    """The `novelty` that an enricher adds to an answer; without one nothing is novel."""
+    """The `novelty` of an answer, as the enrichers tell it; where none is known nothing is novel."""
 
     name: ClassVar[str] = "novelty"
     looks_at: ClassVar[Literal["inference", "feedback"]] = "inference"
     threshold: ClassVar[float | None] = 0.9
 
     def measured(self, item: Item) -> float | None:
-        """0 to 1; None where no enricher tells it."""
+        """0 to 1; None where it is not known."""
         return item.added.get("novelty")

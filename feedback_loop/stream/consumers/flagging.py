@@ -10,6 +10,7 @@ from sqlmodel import SQLModel
 
 from feedback_ingest.log import LogRow
 from feedback_loop.learning.enrichers import enrich
+from feedback_loop.learning.familiarity import version_of
 from feedback_loop.learning.metrics import vote_of
 from feedback_loop.learning.review_policies import ACTIVE, SAFETY, STANDARD, PlacedPolicy
 from feedback_loop.learning.review_reasons import Item, collect
@@ -19,6 +20,7 @@ from feedback_loop.stream.consumers._metric_tables import told_apart
 from feedback_loop.stream.flagging import book, pools
 from feedback_loop.stream.flagging.flags import CHANNEL
 from feedback_loop.stream.flagging.tables import ReviewFlag
+from feedback_loop.stream.samples.keeping import samples_of
 from feedback_loop.stream.writing import json_text, pairs
 
 NEW_DAY = "new_day"
@@ -56,7 +58,11 @@ class Flagging(Consumer):
         told = [event.row for event in batch.events if event.feedback is None and event.inference is None]
         book.learn(cursor, told)
         known = _Policies(book.book(cursor, batch.last_offset))
-        found = [*_of_answers(batch, known), *_of_feedback(batch, known, cursor), *_of_occasions(batch, known, cursor)]
+        found = [
+            *_of_answers(batch, known, cursor),
+            *_of_feedback(batch, known, cursor),
+            *_of_occasions(batch, known, cursor),
+        ]
         if found:
             found.sort(key=lambda flag: flag.cause.log_offset)
             cursor.execute(ADD, [json_text([_row(flag) for flag in found])])
@@ -85,22 +91,25 @@ def _looks_at(placed: PlacedPolicy) -> str:
     return ACTIVE if placed.policy.reason == ACTIVE else collect()[placed.policy.reason].looks_at
 
 
-def _of_answers(batch: Batch, known: _Policies) -> Iterator[Flag]:
-    for event in batch.events if known.has_own else ():
-        answer = event.inference
-        if answer is None:
-            continue
-        looking = [
-            each
-            for each in known.looking_at(event.row.project_id, "inference")
-            if each.counts_at(event.row.log_offset) and each.policy.covers(answer)
-        ]
-        if looking:
-            item = Item(answer, enrich(answer))
-            for placed in looking:
-                why = placed.policy.why(item)
-                if why is not None:
-                    yield Flag(placed, item, why, event.row)
+def _of_answers(batch: Batch, known: _Policies, cursor: Cursor[Any]) -> Iterator[Flag]:
+    looked = [
+        (event.row, event.inference, looking)
+        for event in (batch.events if known.has_own else ())
+        if event.inference is not None and (looking := _looking(event.row, event.inference, known))
+    ]
+    samples = samples_of(cursor, [answer for _, answer, _ in looked])
+    for row, answer, looking in looked:
+        item = Item(answer, enrich(answer, samples.get(version_of(answer))))
+        for placed in looking:
+            why = placed.policy.why(item)
+            if why is not None:
+                yield Flag(placed, item, why, row)
+
+
+def _looking(row: LogRow, answer: Mapping[str, Any], known: _Policies) -> list[PlacedPolicy]:
+    """The policies in force at an answer that it is one for."""
+    mine = known.looking_at(row.project_id, "inference")
+    return [each for each in mine if each.counts_at(row.log_offset) and each.policy.covers(answer)]
 
 
 def _of_feedback(batch: Batch, known: _Policies, cursor: Cursor[Any]) -> Iterator[Flag]:
