@@ -7,14 +7,14 @@ from feedback_ingest.decisions import REVIEWS
 from feedback_ingest.log import LogRow
 from feedback_loop.learning import review_history
 from feedback_loop.learning.datasets import row_digest
-from feedback_loop.stream.flagging.book import DEFINED, REMOVED, book_of_facts
+from feedback_loop.stream.flagging import book
 
 if TYPE_CHECKING:
     import ibis
     import pyarrow as pa
 
 KINDS = REVIEWS
-POLICIES = (DEFINED, REMOVED)
+POLICIES = book.POLICIES.kinds
 
 
 def tasks(facts: Sequence[LogRow]) -> "pa.Table":
@@ -45,7 +45,9 @@ def audits(facts: Sequence[LogRow], labeled: "ibis.Table", inferences: "ibis.Tab
 
     from feedback_loop.learning import audits
 
-    return pa.Table.from_pylist(audits.audits(book_of_facts(facts), labeled, inferences), audits.schema())
+    return pa.Table.from_pylist(
+        audits.audits(book.book(book.POLICIES.of_facts(facts)), labeled, inferences), audits.schema()
+    )
 
 
 def version(rows: "ibis.Table") -> str:

@@ -8,7 +8,7 @@ from feedback_assets import facts
 from feedback_assets.policies import newest_receipt
 from feedback_loop.learning.routed import reaches, with_holds
 from feedback_loop.learning.routes import VERDICT_TYPE, Sink
-from feedback_loop.stream.routing.book import DEFINED, RELEASED, REMOVED, book_of_facts
+from feedback_loop.stream.routing.book import RELEASED, ROUTES, book
 from feedback_loop.stream.routing.holds import RECEIVED
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def with_outcome(feedback: "ibis.Table", session: Session, upto_offset: int, sin
     import ibis
     import pyarrow as pa
 
-    decisions = facts.read(session, (DEFINED, REMOVED, RELEASED), upto_offset)
-    book = book_of_facts(decisions)
-    if not book:
+    decisions = facts.read(session, (*ROUTES.kinds, RELEASED), upto_offset)
+    routes = book(ROUTES.of_facts(decisions))
+    if not routes:
         return feedback.mutate(outcome=ibis.null("string"))
     verdicts = feedback.filter(feedback.feedback_type == VERDICT_TYPE)
     released = [
@@ -41,10 +41,10 @@ def with_outcome(feedback: "ibis.Table", session: Session, upto_offset: int, sin
     ]
     columns = pa.schema([("project_id", pa.int32()), ("feedback_id", pa.string())])
     freed = ibis.memtable(pa.Table.from_pylist(released, columns))
-    found = with_holds(feedback, book, verdicts, freed, newest_receipt(session, upto_offset, RECEIVED))
-    own = {project for project, placed in book.items() if any(sink in each.route.sinks for each in placed)}
-    others = {project: placed for project, placed in book.items() if project not in own}
-    wanted = reaches(found, {project: book[project] for project in own}, sink)
+    found = with_holds(feedback, routes, verdicts, freed, newest_receipt(session, upto_offset, RECEIVED))
+    own = {project for project, placed in routes.items() if any(sink in each.route.sinks for each in placed)}
+    others = {project: placed for project, placed in routes.items() if project not in own}
+    wanted = reaches(found, {project: routes[project] for project in own}, sink)
     wanted = ibis.ifelse(found.project_id.isin(list(own)), wanted, reaches(found, others, "lake"))
     outcome = ibis.cases((found.is_held, "held"), (~wanted, "routed-elsewhere"), else_=None)
     return found.mutate(outcome=outcome.cast("string")).drop("is_held")

@@ -86,7 +86,7 @@ def test_the_labelled_set_leaves_out_what_is_held(
 ) -> None:
     """The graph asks; the bug planted, one that is `forgetful` of routes, has the held label in the set."""
     if forgetful:
-        monkeypatch.setattr(routing, "book_of_facts", lambda _: {})
+        monkeypatch.setattr(routing, "book", lambda _: {})
     define(world, HOLDING)
     for name, tags in (("a", DOUBT), ("b", {"doubt": "no"})):
         world.infer(name)

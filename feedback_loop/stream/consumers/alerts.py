@@ -26,7 +26,7 @@ from feedback_loop.stream.ruling.decided import keep_decisions
 from feedback_loop.stream.ruling.doubtful import items
 from feedback_loop.stream.ruling.evidences import grown, keep
 from feedback_loop.stream.ruling.metric_points import Series, newest, points
-from feedback_loop.stream.ruling.rule_book import Standard
+from feedback_loop.stream.ruling.rule_book import RULES, Standard
 from feedback_loop.stream.ruling.voices import Ear
 from feedback_loop.stream.tables import Alert
 from feedback_loop.stream.writing import json_text
@@ -68,7 +68,7 @@ class Alerts(Consumer):
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Reads back the rules and alerts in the batch, then looks at every rule whose metric has moved."""
         rows = [event.row for event in batch.events if event.feedback is None and event.inference is None]
-        rule_book.learn(cursor, rows)
+        RULES.learn(cursor, rows)
         told = [told_before(row.body) for row in rows if row.kind in (RAISED, RECOVERED) and "alert_id" in row.body]
         if told:
             cursor.execute(KEEP, [json_text(told)])
@@ -92,7 +92,7 @@ class Alerts(Consumer):
         moved: defaultdict[Series, dict[datetime, Movement]] = defaultdict(dict)
         for bucket, movement in batch.moved.items():
             moved[series_of(bucket)][bucket.bucket_start] = movement
-        book = rule_book.book(cursor, batch.last_offset, self._defaults)
+        book = rule_book.book(RULES.upto(cursor, batch.last_offset), self._defaults)
         defaults = [Standard(rule) for rule in self._defaults]
         return [
             (standard, series, movements)

@@ -17,7 +17,8 @@ from feedback_loop.learning.review_reasons import Item, collect
 from feedback_loop.learning.reviewing import urgency
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer
 from feedback_loop.stream.consumers._metric_tables import told_apart
-from feedback_loop.stream.flagging import book, pools
+from feedback_loop.stream.flagging import pools
+from feedback_loop.stream.flagging.book import POLICIES, book
 from feedback_loop.stream.flagging.flags import CHANNEL
 from feedback_loop.stream.flagging.tables import ReviewFlag
 from feedback_loop.stream.samples.keeping import samples_of
@@ -56,8 +57,8 @@ class Flagging(Consumer):
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Writes the flags and wakes whoever opens items."""
         told = [event.row for event in batch.events if event.feedback is None and event.inference is None]
-        book.learn(cursor, told)
-        known = _Policies(book.book(cursor, batch.last_offset))
+        POLICIES.learn(cursor, told)
+        known = _Policies(book(POLICIES.upto(cursor, batch.last_offset)))
         found = [
             *_of_answers(batch, known, cursor),
             *_of_feedback(batch, known, cursor),

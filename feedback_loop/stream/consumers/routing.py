@@ -13,8 +13,8 @@ from feedback_loop.learning.routes import Placed, Route, held_until, sinks_of, t
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Event, Row
 from feedback_loop.stream.enrichments import added_to
 from feedback_loop.stream.flagging.flags import CHANNEL
-from feedback_loop.stream.routing import book, holds
-from feedback_loop.stream.routing.book import UNROUTED
+from feedback_loop.stream.routing import holds
+from feedback_loop.stream.routing.book import ROUTES, UNROUTED, book
 from feedback_loop.stream.routing.tables import HeldFeedback, HoldEnd, ReplayCandidate, ReviewCandidate, RouteCount
 from feedback_loop.stream.ruling.alerting import REVIEW_REQUESTED
 from feedback_loop.stream.waits import Due
@@ -46,8 +46,10 @@ class Routing(Consumer):
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
         """Fills `batch.kept_out` and `batch.let_in`; a feedback is routed anew when its inference becomes known."""
-        book.learn(cursor, [event.row for event in batch.events if event.feedback is None and event.inference is None])
-        known = book.book(cursor, batch.last_offset)
+        ROUTES.learn(
+            cursor, [event.row for event in batch.events if event.feedback is None and event.inference is None]
+        )
+        known = book(ROUTES.upto(cursor, batch.last_offset))
         ends = holds.ends_of((event.row, event.feedback) for event in batch.events)
         taken = [(change, known[p]) for change in batch.changes if (p := change.after["project_id"]) in known]
         if taken:

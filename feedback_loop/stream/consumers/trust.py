@@ -15,7 +15,8 @@ from feedback_loop.learning.trust.standings import HELD, KINDS, Verdict, body_of
 from feedback_loop.learning.trust_signals import decision, suspicions
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Row, Trusted
 from feedback_loop.stream.enrichments import added_to
-from feedback_loop.stream.routing import book, holds
+from feedback_loop.stream.routing import holds
+from feedback_loop.stream.routing.book import ROUTES, book
 from feedback_loop.stream.trusting import crowds, days
 from feedback_loop.stream.trusting.tables import LiveActor, LiveCrowd
 from feedback_loop.stream.trusting.verdicts import User, verdicts
@@ -62,7 +63,7 @@ class Trust(Consumer):
         changed = {(change.after["project_id"], change.after["feedback_id"]) for change in batch.changes}
         keys = cursor.execute(SAID, (*pairs(users), batch.last_offset)).fetchall()
         told = verdicts(cursor, users, batch.last_offset)
-        known = book.book(cursor, batch.last_offset)
+        known = book(ROUTES.upto(cursor, batch.last_offset))
         batch.enriched |= added_to(cursor, keys)
         for row, inference in holds.load(cursor, keys):
             if (row["project_id"], row["feedback_id"]) in changed:
