@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import text
 from sqlmodel import Session
 
 from feedback_assets import rebuilding
@@ -24,6 +25,7 @@ from feedback_loop.learning.recipes import recipe_of
 from feedback_loop.registry.dataset_diff import differences
 from feedback_loop.registry.dataset_shelf import Dataset, DatasetDamaged
 from tests.assets.world import DAY, World
+from tests.stream.sources import configured, identity
 
 ELSEWHERE = {"TZ": "Asia/Kathmandu", "LC_ALL": "C", "PYTHONHASHSEED": "77"}
 
@@ -38,6 +40,14 @@ def compiled(world: World, **recipe: Any) -> Dataset:
 def bytes_of(dataset: Dataset) -> dict[str, bytes]:
     """Every file of a dataset."""
     return {path.name: path.read_bytes() for path in sorted(dataset.folder.iterdir())}
+
+
+def forget_derived(world: World) -> None:
+    """Empties every table that the stream keeps."""
+    with Session(world.database.engine) as session:
+        wanted = text("SELECT string_agg(format('%I', tablename), ', ') FROM pg_tables WHERE tablename LIKE 'live\\_%'")
+        session.execute(text(f"TRUNCATE {session.execute(wanted).scalar_one()}"))
+        session.commit()
 
 
 def much_later(world: World, ids: list[str]) -> None:
@@ -61,12 +71,30 @@ def much_later(world: World, ids: list[str]) -> None:
         session.commit()
 
 
+def rebuilt_elsewhere(world: World, version: str) -> subprocess.CompletedProcess[str]:
+    """By the command, in another zone, language and hash seed, and beside a service that nobody is to ask."""
+    settings = {"FEEDBACK_DATA_DIR": str(world.data_dir), "FEEDBACK_DATABASE_URL": world.database.url}
+    with identity({"p_one": {"plan": "another"}}, version="2") as service:
+        asked = {"identity": {"kind": "identity_service", "url": service.url}}
+        other = configured(world.log.settings, world.data_dir, asked)
+        settings |= {"FEEDBACK_SOURCES_FILE": str(other.sources_file), "FEEDBACK_SOURCES_ALLOW": "127.0.0.0/8"}
+        said = subprocess.run(
+            [sys.executable, "-m", "feedback_cli", "dataset", "rebuild", version, "--json"],
+            env={**os.environ, **settings, **ELSEWHERE}, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert service.arrivals == [], "what it says now is asked by nobody"
+    return said
+
+
 @pytest.mark.chaos
 def test_a_dataset_is_made_again_whatever_came_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After ten thousand events, with every table and file gone, on a machine of another zone, language and hash seed:
-    the bytes are the same, those of the graph's own dataset too. A rebuild that forgets the offset is found out.
+    """After ten thousand events, with every table and file gone and an identity service that answers otherwise, on a
+    machine of another zone, language and hash seed: the bytes are the same, those of the graph's own dataset too. A
+    rebuild that forgets the offset is found out.
     """
     world.live(120, right=0.6)
+    said_then = {"user_ref": "p_one", "segments": {"plan": "pro"}}
+    world.answered("identity", "p_one", said_then)
     world.refresh()
     assert world.job("dataset").execute_in_process(instance=world.instance).success
     made = compiled(world, sampling={"strategy": "class_balance"}, rows=40, split={"by": "user"}, jsonl=True)
@@ -75,13 +103,10 @@ def test_a_dataset_is_made_again_whatever_came_later(world: World, monkeypatch: 
     much_later(world, [row.id for row in world.facts("feedback")])
     for folder in ("lake", "datasets"):
         shutil.rmtree(world.data_dir / folder)
+    forget_derived(world)
 
     again = rebuild(world.log, 1, "digits-0002")
-    settings = {"FEEDBACK_DATA_DIR": str(world.data_dir), "FEEDBACK_DATABASE_URL": world.database.url}
-    said = subprocess.run(
-        [sys.executable, "-m", "feedback_cli", "dataset", "rebuild", made.version, "--json"],
-        env={**os.environ, **settings, **ELSEWHERE}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    said = rebuilt_elsewhere(world, made.version)
 
     assert said.returncode == 0, said.stderr
     assert orjson.loads(said.stdout)["row_digest"] == made.manifest["row_digest"]

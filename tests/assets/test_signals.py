@@ -1,5 +1,6 @@
 """What else starts a training: a storm of signals starts one, and a trigger that the project defined."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from sqlmodel import Session
@@ -22,9 +23,7 @@ def test_a_hundred_signals_start_one_training(world: World) -> None:
     world.refresh()
     requests = []
     for tenth in range(10):
-        with Session(world.database.engine) as session:
-            session.add_all(_signal(10 * tenth + n) for n in range(10))
-            session.commit()
+        signalled(world, range(10 * tenth, 10 * tenth + 10))
         requests += sensor.look()
 
     assert len(requests) == 1
@@ -51,6 +50,13 @@ def test_a_trigger_of_the_project_starts_a_training_too(world: World) -> None:
     [fact] = world.facts(facts.RETRAINING_TRIGGERED)
     assert request.tags["feedback/reason"] == fact.body["reason"] == "trigger by-hand: asked for by somebody"
     assert sensor.look() == []
+
+
+def signalled(world: World, numbers: Iterable[int]) -> None:
+    """Has rules signal drift."""
+    with Session(world.database.engine) as session:
+        session.add_all(_signal(n) for n in numbers)
+        session.commit()
 
 
 def _trigger(name: str, condition: Wanted) -> Trigger:
