@@ -14,6 +14,7 @@ from feedback_ingest.errors import Fault, NotFound, ValidationFailed
 from feedback_ingest.receive import Sender
 from feedback_loop.registry.champions import champion, promote, registered_of
 from feedback_loop.registry.rollbacks import Order, hold, roll_back
+from feedback_loop.registry.shadows import shadows
 from feedback_loop.registry.tables import Champion, KnownVersion
 
 router = APIRouter(tags=["models"])
@@ -49,6 +50,9 @@ async def show_champion(
     wait_ms: Annotated[int, Query(ge=0, le=LONGEST_MS)] = 0,
 ) -> dict[str, Any]:
     """The version in service and where its artifact is; 404 before a first promotion.
+
+    `shadow` is one that answers beside it and is not served, where there is one: log its answer as another output of
+    the same inference, with its `model_version`, and say what was given by `chosen_output_id`.
 
     With `wait_ms` and the `version` a client has, the answer comes when another one serves, at latest after that time.
     """
@@ -164,7 +168,11 @@ def _known(session: Session, sender: Sender, model_name: str, model_version: str
 def _serving(request: Request, sender: Sender, model_name: str) -> dict[str, Any] | None:
     with Session(request.app.state.receiving.database.engine) as session:
         found = champion(session, sender.project_id, model_name)
-        return None if found is None else _champion(found)
+        if found is None:
+            return None
+        beside = shadows(session, sender.project_id).get(model_name)
+        named = {"model_version", "artifact_uri", "artifact_sha256"}
+        return _champion(found) | {"shadow": beside.version.model_dump(include=named) if beside else None}
 
 
 def _champion(row: Champion) -> dict[str, Any]:

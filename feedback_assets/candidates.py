@@ -17,8 +17,9 @@ from feedback_loop.learning.promotion import Evaluation, Verdict, checked, golde
 from feedback_loop.learning.training import TrainedModel, train
 from feedback_loop.registry import dataset_shelf
 from feedback_loop.registry.champions import champion, load_artifact, promote
-from feedback_loop.registry.shelf import CHALLENGER, RegisteredModel, follow_alias, read_artifact, register
-from feedback_loop.registry.tables import Champion
+from feedback_loop.registry.shadows import begin
+from feedback_loop.registry.shelf import ALIAS, CHALLENGER, RegisteredModel, follow_alias, read_artifact, register
+from feedback_loop.registry.tables import Champion, KnownVersion
 
 if TYPE_CHECKING:
     import ibis
@@ -83,7 +84,9 @@ def incumbent(serving: Champion | None, golden: Sequence[Row]) -> tuple[str, Tra
 
 
 def carry_out(log: LogResource, candidate: Row, verdict: Verdict, evaluation: Row) -> str:
-    """Promotes or refuses the candidate in one transaction with the fact that says so; the version that then serves."""
+    """Promotes the candidate, lets it answer in the shadow or refuses it, in one transaction with the fact that says
+    so; the version that then serves.
+    """
     registered = registered_of(candidate)
     with log.session() as session:
         if verdict.promote:
@@ -105,14 +108,23 @@ def carry_out(log: LogResource, candidate: Row, verdict: Verdict, evaluation: Ro
             "reasons": verdict.reasons,
             "evaluation": evaluation,
         }
-        name = str(new_id())
-        facts.append(session, log.pepper, registered.project_id, facts.MODEL_REFUSED, name, body, utc_now())
+        known = session.get(KnownVersion, (registered.project_id, registered.model_name, registered.model_version))
+        if goes_into_shadow(log, verdict) and known is not None:
+            begin(session, known, body, utc_now(), log.pepper)
+        else:
+            name = str(new_id())
+            facts.append(session, log.pepper, registered.project_id, facts.MODEL_REFUSED, name, body, utc_now())
     return str(evaluation["champion_version"])
 
 
-def tell_mlflow(log: LogResource, candidate: Row) -> None:
-    """Lets MLflow's alias follow the champion; the pointer has moved already."""
-    follow_alias(log.database, candidate["project_id"], candidate["model_name"], candidate["model_version"])
+def goes_into_shadow(log: LogResource, verdict: Verdict) -> bool:
+    """Whether the candidate answers beside the champion; only where the settings ask for it."""
+    return verdict.shadow and not verdict.promote and log.settings.gate_shadow
+
+
+def tell_mlflow(log: LogResource, candidate: Row, alias: str = ALIAS) -> None:
+    """Lets an alias of MLflow follow what was decided already."""
+    follow_alias(log.database, candidate["project_id"], candidate["model_name"], candidate["model_version"], alias)
 
 
 def registered_of(candidate: Row) -> RegisteredModel:

@@ -53,6 +53,7 @@ ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
     models.model_evaluation,
     models.champion_model,
     models.serving_model,
+    models.shadow_report,
 ]
 CHECKS = [
     rules.rules_over_feedback,

@@ -37,6 +37,7 @@ refresh = dg.define_asset_job(
         "audit_estimates",
         "trust_report",
         "fidelity_report",
+        "shadow_report",
     ],
     executor_def=dg.in_process_executor,
     description="The log up to an offset, as tables of the days it touches: validated, attributed, enriched, measured.",

@@ -55,10 +55,11 @@ def evaluations_of(table: "ibis.Table") -> tuple[Evaluation, Evaluation, list[Fi
     return ours, theirs, [Finding(**finding) for finding in orjson.loads(rows["candidate"]["findings"])]
 
 
-def verdict_row(candidate: dict[str, Any], verdict: Verdict, serving: str) -> "pa.Table":
+def verdict_row(candidate: dict[str, Any], verdict: Verdict, serving: str, is_shadow: bool = False) -> "pa.Table":
     """What the gate decided, and which version serves now."""
     import pyarrow as pa
 
     named = {name: candidate[name] for name in ("project_id", "model_name", "model_version", "dataset_version")}
-    decided = {"is_promoted": verdict.promote, "reasons": verdict.reasons, "serving_version": serving}
-    return pa.Table.from_pylist([{**named, **decided}])
+    decision = "promoted" if verdict.promote else "in the shadow" if is_shadow else "refused"
+    decided = {"decision": decision, "is_promoted": verdict.promote, "reasons": verdict.reasons}
+    return pa.Table.from_pylist([{**named, **decided, "serving_version": serving}])

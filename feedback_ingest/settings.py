@@ -132,6 +132,9 @@ class Settings(BaseSettings):
     )
     incremental_every_s: float = Field(2.0, ge=0, description="Seconds between two increments of one model, at least.")
     gate_latency_ms: float = Field(1_000, gt=0, description="A model that answers more slowly (p95) is not promoted.")
+    gate_shadow: bool = Field(
+        False, description="Candidates that are as good as the champion answer in its shadow until feedback tells."
+    )
     golden_share: float = Field(0.2, gt=0, lt=1, description="Share of labelled inferences held out, never trained on.")
     lake_memory_mb: int = Field(
         2_048, ge=256, description="Megabytes that DuckDB may hold at once; what does not fit is spilled to the disk."

@@ -121,8 +121,10 @@ class DigitsApp:
         answers = self.served.model.predict([{"pixels": row} for row in pixels.tolist()])
         took_ms = (time.perf_counter() - started) * 1000 / count
         bodies = []
-        for row, which, (label, probabilities) in zip(pixels, chosen, answers, strict=True):
+        beside = self._beside(pixels)
+        for row, which, (label, probabilities), others in zip(pixels, chosen, answers, beside, strict=True):
             body = self._inference(version, row, label, probabilities, took_ms)
+            body["outputs"] += others
             answer = Answer(body["inference_request_id"], self.plan.model_name, version, str(label), part.labels[which])
             for post in feedback_on(answer, self.random):
                 self._plan(post)
@@ -131,6 +133,15 @@ class DigitsApp:
         self._spawn(self.outbox.batch("inference", [body for body in bodies if body not in late]))
         for body in late:  # its feedback will be there first
             self._plan(Post(LATE_BY_S, {"late_inference": body}))
+
+    def _beside(self, pixels: np.ndarray) -> list[list[dict[str, Any]]]:
+        """What the shadow answers, where there is one: logged beside the champion's answer, and given to nobody."""
+        version, shadow = self.served.shadow_version, self.served.shadow
+        if shadow is None:
+            return [[] for _ in pixels]
+        answers = shadow.predict([{"pixels": row} for row in pixels.tolist()])
+        told = {"output_id": "shadow", "model_version": version}
+        return [[{**told, "content": {"label": label}}] for label, _ in answers]
 
     def _inference(
         self, version: str, row: np.ndarray, label: Any, probabilities: dict[Any, float], took_ms: float
@@ -144,6 +155,7 @@ class DigitsApp:
             "occurred_at": now().isoformat(),
             "inputs": {"pixels": [int(value) for value in row]},
             "outputs": [output],
+            "chosen_output_id": "A",
             "latency_ms": round(took_ms, 3),
         }
 

@@ -1,17 +1,20 @@
 """The models group: a candidate is trained, evaluated beside the champion, and takes its place or is refused.
 
-Only the job `retrain` comes here, started by the drift sensor or by hand; what serves is outside and only watched.
+The job `retrain` comes here, started by the drift sensor or by hand, and each refresh looks at who answers in the
+shadow; what serves is outside and only watched.
 """
 
 import dagster as dg
 
-from feedback_assets.candidates import carry_out, compared, summary, tell_mlflow, train_candidate
+from feedback_assets import shadows
+from feedback_assets.candidates import carry_out, compared, goes_into_shadow, summary, tell_mlflow, train_candidate
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Table
 from feedback_assets.model_rows import candidate_row, evaluation_rows, evaluations_of, one_row, verdict_row
 from feedback_assets.resources import LogResource
 from feedback_assets.told.models import candidate_told, evaluation_told, verdict_told
 from feedback_loop.learning.promotion import decide
+from feedback_loop.registry.shelf import SHADOW
 
 GROUP = "models"
 OWNERS = ["team:ml-platform"]
@@ -36,7 +39,7 @@ def model_evaluation(log: LogResource, candidate_model: Table, labeled_set: Tabl
 def champion_model(
     context: dg.AssetExecutionContext, log: LogResource, candidate_model: Table, model_evaluation: Table
 ) -> Described:
-    """The gate: a candidate that is better takes the champion's place; else it is refused, and the log says why."""
+    """The gate: a candidate that is better takes the champion's place; else it is refused, or answers in the shadow."""
     candidate, (ours, theirs, findings) = one_row(candidate_model), evaluations_of(model_evaluation)
     verdict = decide(ours, theirs, findings)
     serving = carry_out(log, candidate, verdict, summary(ours, theirs))
@@ -44,7 +47,15 @@ def champion_model(
         tell_mlflow(log, candidate)
         told = {"model_name": candidate["model_name"], "model_version": serving}
         context.instance.report_runless_asset_event(dg.AssetMaterialization("serving_model", metadata=told))
-    return Described(verdict_row(candidate, verdict, serving), verdict_told)
+    elif goes_into_shadow(log, verdict):
+        tell_mlflow(log, candidate, SHADOW)
+    return Described(verdict_row(candidate, verdict, serving, goes_into_shadow(log, verdict)), verdict_told)
+
+
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "postgres", "duckdb"})
+def shadow_report(log: LogResource, labeled_set: Table) -> Described:
+    """Versions that answer beside a champion: how they did since, and which of them take its place or are let go."""
+    return Described(shadows.report(log, labeled_set), shadows.shadows_told)
 
 
 serving_model = dg.AssetSpec(

@@ -58,7 +58,7 @@ def verdict_told(rows: "ibis.Table") -> Mapping[str, Any]:
     """What the gate decided, and why."""
     [row] = rows.to_pyarrow().to_pylist()
     return {
-        "decision": "promoted" if row["is_promoted"] else "refused",
+        "decision": row["decision"],
         "serving": row["serving_version"],
         "reasons": markdown_table([{"reason": reason} for reason in row["reasons"]]),
     }

@@ -47,6 +47,8 @@ class Verdict(NamedTuple):
 
     promote: bool
     reasons: list[str]
+    shadow: bool = False
+    """Where it is not promoted: whether it may answer in the champion's shadow until feedback tells."""
 
 
 def golden_rows(labeled: "ibis.Table", project_id: int, model_name: str, limit: int = GOLDEN_ROWS) -> "ibis.Table":
@@ -106,12 +108,14 @@ def decide(
     """Promotes a candidate that is better on the recent golden rows, by more than `margin`, and has not forgotten.
 
     Recent rows decide, because after a drift the older ones still praise the champion that fails now. Refuses on fewer
-    than `min_rows` rows, on a tie, where the two were not asked the same rows, and where any of `findings` failed.
+    than `min_rows` rows, on a tie, where the two were not asked the same rows, and where any of `findings` failed. With
+    too few rows or on a tie it may answer in the shadow: nothing speaks against it.
     """
+    failed = [f"{each.check}: {each.reason}" for each in findings if each.outcome == "failed"]
     if candidate_eval.row_digest != champion_eval.row_digest:
         return Verdict(False, ["candidate and champion were not asked the same rows"])
     if candidate_eval.rows < min_rows:
-        return Verdict(False, [f"{candidate_eval.rows} of {min_rows} golden rows"])
+        return Verdict(False, [f"{candidate_eval.rows} of {min_rows} golden rows", *failed], not failed)
     # Rounded, so that .62 against .60 is a gain of .02 and not of .02000000000000002.
     gain = round(candidate_eval.recent_accuracy - champion_eval.recent_accuracy, 9)
     loss = round(champion_eval.accuracy - candidate_eval.accuracy, 9)
@@ -124,6 +128,6 @@ def decide(
         reasons.append(f"not better by more than {margin}" if margin else "not better")
     if loss > FORGETTING:
         reasons.append(f"forgets: gives up more than {FORGETTING} over all golden rows")
-    failed = [f"{each.check}: {each.reason}" for each in findings if each.outcome == "failed"]
     reasons += failed or [f"{each.check}: {each.reason}" for each in findings if each.outcome == "passed"]
-    return Verdict(gain > margin and loss <= FORGETTING and not failed, reasons)
+    harmless = loss <= FORGETTING and not failed
+    return Verdict(gain > margin and harmless, reasons, 0 <= gain <= margin and harmless)

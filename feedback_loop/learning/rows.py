@@ -103,6 +103,19 @@ def inference_row(row: LogRow) -> dict[str, Any] | None:
     }
 
 
+def answered_by(body: Mapping[str, Any], model_version: str) -> str | None:
+    """What a version answered that was logged beside the one that was asked, as JSON text; None where it is no label.
+
+    Its output names it as `model_version`, and is not the one that was chosen.
+    """
+    for output in body["outputs"]:
+        if output.get("model_version") == model_version:
+            content = output.get("content")
+            label = content.get("label") if isinstance(content, dict) else content
+            return json_text(label) if isinstance(label, str | int) else None
+    return None
+
+
 def propensity_of(body: Mapping[str, Any]) -> float | None:
     """The probability with which an inference's answer was chosen, where its client said so."""
     propensity: float | None = _chosen(body["outputs"], body.get("chosen_output_id")).get("propensity")

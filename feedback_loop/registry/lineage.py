@@ -16,7 +16,7 @@ from feedback_loop.registry.dataset_shelf import INDEX_FILE, MEMBERS_FILE, Datas
 
 COMPILED = "dataset_compiled"
 TRAINED = "model_trained"
-MOVES = ("model_promoted", "model_refused", "model_rolled_back")
+MOVES = ("model_promoted", "model_refused", "model_rolled_back", "model_shadowed", "model_shadow_ended")
 NOT_LOOKED_AT = "not-looked-at"
 UNKNOWN = "unknown"
 MEANINGS = {

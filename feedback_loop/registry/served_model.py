@@ -12,6 +12,7 @@ class ServedModel:
     """The champion of `model_name` as an app serves it; `load` turns artifact bytes into a model.
 
     `version` is empty until the first refresh; `model` is None for a champion that was registered without an artifact.
+    `shadow` is a model whose answers are logged beside the champion's and given to nobody, of `shadow_version`.
     """
 
     def __init__(self, url: str, key: str, model_name: str, load: Callable[[bytes], Any]) -> None:
@@ -21,6 +22,8 @@ class ServedModel:
         self._load = load
         self.version = ""
         self.model: Any = None
+        self.shadow_version = ""
+        self.shadow: Any = None
 
     def refresh(self, wait_ms: int = 0) -> bool:
         """Asks which version is champion; True when another one is served from now on.
@@ -36,12 +39,20 @@ class ServedModel:
         if response.status_code != 200:
             return False
         champion = response.json()
+        self._follow_shadow(champion.get("shadow"))
         if champion["model_version"] == self.version:
             return False
         uri = champion.get("artifact_uri")
         self.model = self._load(read_artifact(uri, champion["artifact_sha256"])) if uri else None
         self.version = champion["model_version"]
         return True
+
+    def _follow_shadow(self, told: dict[str, Any] | None) -> None:
+        if told is None or not told.get("artifact_uri"):
+            self.shadow_version, self.shadow = "", None
+        elif told["model_version"] != self.shadow_version:
+            self.shadow = self._load(read_artifact(told["artifact_uri"], told["artifact_sha256"]))
+            self.shadow_version = told["model_version"]
 
     def close(self) -> None:
         """Closes the connection."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 MLFLOW_DATABASE = "mlflow"
-ALIAS, CHALLENGER = "champion", "challenger"
+ALIAS, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
 NAME_LENGTH = 100
 
 

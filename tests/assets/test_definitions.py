@@ -43,6 +43,7 @@ WHOLE = {
     "replay_buffer",
     "replayed_policy",
     "rehearsal_report",
+    "shadow_report",
 }
 TIMED = """
 import time, dagster

@@ -2,6 +2,7 @@
 
 import pytest
 
+from feedback_loop.learning.gate_checks import Finding
 from feedback_loop.learning.promotion import Evaluation, decide, evaluate, golden_rows
 from feedback_loop.learning.rows import feedback_row, inference_row
 from tests.learning.worlds import answered, at, feedback_table, found, given, inference_table, labels_of
@@ -35,6 +36,23 @@ def test_otherwise_the_champion_stays(candidate, champion, why):
 
     assert not verdict.promote
     assert any(why in reason for reason in verdict.reasons)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "champion", "outcome", "may"),
+    [
+        (_model("new", 350, 60), _model("old", 350, 60), "passed", True),
+        (_model("new", 29, 29, rows=29, recent_rows=29), _model("old", 0, 0, rows=29, recent_rows=29), "passed", True),
+        (_model("new", 350, 60), _model("old", 350, 60), "failed", False),
+        (_model("new", 390, 59), _model("old", 350, 60), "passed", False),
+        (_model("new", 300, 60), _model("old", 350, 60), "passed", False),
+    ],
+)
+def test_what_nothing_speaks_against_may_answer_in_the_shadow(candidate, champion, outcome, may):
+    """A tie or too few rows; not where a check failed, nor one that is worse or forgets."""
+    verdict = decide(candidate, champion, [Finding("latency_budget", outcome, "why")])
+
+    assert (verdict.promote, verdict.shadow) == (False, may)
 
 
 def test_a_margin_asks_for_more():

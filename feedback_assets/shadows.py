@@ -1,0 +1,112 @@
+"""Shadows, carried out: what they answered is held against what turned out right, and they are promoted or let go."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from sqlmodel import Session, select
+
+from feedback_assets.presentation import markdown_table
+from feedback_assets.resources import LogResource
+from feedback_ingest import log as event_log
+from feedback_ingest.clock import utc_now
+from feedback_ingest.tables import Project
+from feedback_loop.learning.rows import answered_by
+from feedback_loop.learning.shadowing import MOST, Pair, Seen, judge
+from feedback_loop.registry.champions import champion, promote, registered_of
+from feedback_loop.registry.shadows import Shadow, end, shadows
+from feedback_loop.registry.shelf import follow_alias
+from feedback_loop.registry.tables import Champion
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+
+
+def report(log: LogResource, labeled: "ibis.Table") -> "pa.Table":
+    """One row a shadow: how it did beside the champion, and what becomes of it, which is carried out."""
+    import pyarrow as pa
+
+    rows = []
+    with log.session() as session:
+        projects = [each for each in session.exec(select(Project.project_id)) if each is not None]
+        found = [(each, shadow) for each in projects for shadow in shadows(session, each).values()]
+        for project_id, shadow in found:
+            serving = champion(session, project_id, shadow.version.model_name)
+            if serving is not None:
+                pairs = pairs_of(session, labeled, shadow, serving)
+                seen = _judged(shadow, serving, pairs)
+                rows.append(_row(shadow, serving, pairs, seen))
+                _carry_out(session, log, shadow, serving, seen)
+    for row in rows:
+        if row["outcome"] == "promote":
+            follow_alias(log.database, row["project_id"], row["model_name"], row["shadow_version"])
+    return pa.Table.from_pylist(rows, _schema())
+
+
+def pairs_of(session: Session, labeled: "ibis.Table", shadow: Shadow, serving: Champion) -> list[Pair]:
+    """The newest labelled answers that the champion gave and the shadow gave beside it."""
+    version = shadow.version
+    mine = labeled.filter(
+        labeled.project_id == version.project_id,
+        labeled.model_name == version.model_name,
+        labeled.model_version == serving.model_version,
+        labeled.inference_offset > shadow.since_offset,
+        labeled.label.notnull(),
+    )
+    newest = mine.order_by(mine.feedback_offset.desc()).limit(MOST)
+    rows = newest.select("inference_offset", "label", "answer_label").to_pyarrow().to_pylist()
+    inferences = event_log.at(session, [row["inference_offset"] for row in rows])
+    answers = [answered_by(inferences[row["inference_offset"]].body, version.model_version) for row in rows]
+    return [
+        Pair(answer == row["label"], row["answer_label"] == row["label"])
+        for row, answer in zip(rows, answers, strict=True)
+        if answer is not None
+    ]
+
+
+def _judged(shadow: Shadow, serving: Champion, pairs: list[Pair]) -> Seen:
+    """What the pairs say, but for one that was promoted by hand, and for a champion that an operator holds."""
+    if shadow.version.model_version == serving.model_version:
+        return Seen("end", "it serves")
+    seen = judge(pairs)
+    return Seen("wait", f"an operator holds the champion; {seen.reason}") if serving.is_held else seen
+
+
+def _carry_out(session: Session, log: LogResource, shadow: Shadow, serving: Champion, seen: Seen) -> None:
+    if seen.outcome == "wait":
+        return
+    version, now = shadow.version, utc_now()
+    end(session, version.project_id, version.model_name, {"reason": seen.reason}, now, log.pepper)
+    if seen.outcome == "promote":
+        told = {"shadow_offset": shadow.since_offset, "champion_version": serving.model_version}
+        promote(session, registered_of(version), f"in the shadow, {seen.reason}", now, log.pepper,
+                version.dataset_version, told, instead_of=serving.model_version)  # fmt: skip
+
+
+def _row(shadow: Shadow, serving: Champion, pairs: list[Pair], seen: Seen) -> dict[str, Any]:
+    return {
+        "project_id": shadow.version.project_id,
+        "model_name": shadow.version.model_name,
+        "shadow_version": shadow.version.model_version,
+        "champion_version": serving.model_version,
+        "since_offset": shadow.since_offset,
+        "samples": len(pairs),
+        "shadow_right": sum(pair.is_shadow_right for pair in pairs),
+        "champion_right": sum(pair.is_champion_right for pair in pairs),
+        **seen._asdict(),
+    }
+
+
+def _schema() -> "pa.Schema":
+    import pyarrow as pa
+
+    texts = ("model_name", "shadow_version", "champion_version", "outcome", "reason")
+    names = ("project_id", *texts[:3], "since_offset", "samples", "shadow_right", "champion_right", *texts[3:])
+    return pa.schema([(name, pa.string() if name in texts else pa.int64()) for name in names])
+
+
+def shadows_told(rows: "ibis.Table") -> Mapping[str, dg.MetadataValue]:
+    """Every shadow and what it showed."""
+    found = rows.to_pyarrow().to_pylist()
+    return {"shadows": markdown_table(found, empty="no version answers in the shadow")}

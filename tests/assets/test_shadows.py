@@ -1,0 +1,147 @@
+"""Shadows in the graph: the gate sends a candidate there, a client logs its answers, and feedback decides."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pytest
+from sqlmodel import Session
+
+from feedback_assets import candidates, facts
+from feedback_assets.shadows import report
+from feedback_loop.learning.promotion import Verdict
+from feedback_loop.registry.champions import promote
+from feedback_loop.registry.served_model import ServedModel
+from feedback_loop.registry.shadows import ENDED, SHADOWED
+from feedback_loop.registry.shelf import RegisteredModel, register
+from tests.api.conftest import Client
+from tests.assets.test_asked_datasets import client, key  # noqa: F401 - fixtures
+from tests.assets.world import DAY, World
+
+LATER = DAY + timedelta(hours=2)
+
+
+def answered(world: World, count: int, shadow_right: float, version: str, shadow: str) -> "ibis.Table":
+    """Inferences of a champion that is right half of the time, with what the shadow said, and the truth of each; as the
+    columns of the labelled set that count.
+    """
+    rows: list[tuple[str, str, dict[str, Any], Any, Any]] = []
+    for n in range(count):
+        champion_is, shadow_is = n % 2 == 0, n % 100 < 100 * shadow_right
+        outputs = [
+            {"output_id": "A", "content": {"label": "1" if champion_is else "2"}},
+            {"output_id": "shadow", "content": {"label": "1" if shadow_is else "0"}, "model_version": shadow},
+        ]
+        name = f"beside-{shadow}-{world.head()}-{n}"
+        body = {"inference_request_id": name, "model_name": "digits", "model_version": version,
+                "inputs": {"pixels": [1.0]}, "outputs": outputs, "chosen_output_id": "A"}  # fmt: skip
+        rows.append(("inference", name, body, LATER, LATER))
+        said = world.feedback(name, model_version=version, source={"kind": "system"})
+        rows.append(("feedback", *said, LATER, LATER))
+    offsets = world._append(rows)
+    told = [
+        {"project_id": 1, "model_name": "digits", "model_version": version, "label": '"1"',
+         "inference_offset": offsets[2 * n], "feedback_offset": offsets[2 * n + 1],
+         "answer_label": '"1"' if n % 2 == 0 else '"2"'}
+        for n in range(count)
+    ]  # fmt: skip
+    return ibis.memtable(pa.Table.from_pylist(told))
+
+
+def served(client: Client, key: str) -> dict[str, Any]:  # noqa: F811 - a fixture
+    """What a serving client is told."""
+    told: dict[str, Any] = client.get("/v1/models/digits", key).json()
+    return told
+
+
+def serving(world: World, *versions: str) -> list[RegisteredModel]:
+    """Puts versions on the shelf, and lets the first of them serve."""
+    settings = world.log.settings
+    found = [register(world.database, settings, "digits", version.encode(), version) for version in versions]
+    with Session(world.database.engine) as session:
+        promote(session, found[0], "test", DAY, world.pepper)
+        session.commit()
+    return found
+
+
+def test_a_tie_answers_in_the_shadow_until_feedback_tells(
+    world: World,
+    client: Client,  # noqa: F811 - a fixture
+    key: str,  # noqa: F811 - a fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The gate sends a tie there; nobody is served by it; its answers beside the champion's promote it, with why."""
+    ours = serving(world, "digits-0002", "digits-0003")[1]
+    monkeypatch.setattr(type(world.log), "settings", shadowing(world))
+    tie = Verdict(False, ["not better"], True)
+    candidate = {**asdict(ours), "dataset_version": "digits-0003"}
+    assert candidates.carry_out(world.log, candidate, tie, {"champion_version": "digits-0002"}) == "digits-0002"
+
+    [fact] = world.facts(SHADOWED)
+    assert (fact.body["model_version"], fact.body["reasons"]) == ("digits-0003", ["not better"])
+    assert world.facts(facts.MODEL_REFUSED) == []
+    told = served(client, key)
+    assert (told["model_version"], told["shadow"]["model_version"]) == ("digits-0002", "digits-0003")
+    followed = followed_by(told)
+    assert (followed.version, followed.shadow_version, followed.shadow) == ("digits-0002", "digits-0003", b"loaded")
+
+    labeled = answered(world, 60, 0.95, "digits-0002", "digits-0003")
+    row = looked(world, labeled)
+
+    assert (row["outcome"], row["samples"]) == ("promote", 60)
+    promoted = world.facts(facts.MODEL_PROMOTED)[-1].body
+    assert promoted["model_version"] == "digits-0003" and "in the shadow, surely better" in promoted["reason"]
+    assert (served(client, key)["model_version"], served(client, key)["shadow"]) == ("digits-0003", None)
+    assert looked(world, labeled) == {}
+
+
+def test_a_worse_shadow_is_let_go_and_people_decide_too(
+    world: World,
+    client: Client,  # noqa: F811 - a fixture
+    key: str,  # noqa: F811 - a fixture
+) -> None:
+    """Surely worse: it ends, and the champion stays. By hand one is put there, and taken away again."""
+    serving(world, "digits-0002", "digits-0003")
+    put = client.post("/v1/models/digits/versions/digits-0003/shadow", key, {"reason": "to look at"})
+    assert put.status_code == 200 and served(client, key)["shadow"]["model_version"] == "digits-0003"
+    again = client.post("/v1/models/digits/versions/digits-0002/shadow", key, {})
+    assert again.json()["errors"] == [{"pointer": "/model_version", "code": "serves"}]
+
+    row = looked(world, answered(world, 60, 0.05, "digits-0002", "digits-0003"))
+
+    assert row["outcome"] == "end" and "surely worse" in world.facts(ENDED)[-1].body["reason"]
+    assert served(client, key) | {"model_version": "digits-0002", "shadow": None} == served(client, key)
+    client.post("/v1/models/digits/versions/digits-0003/shadow", key, {})
+    assert client.delete("/v1/models/digits/shadow", key).status_code == 200
+    assert client.delete("/v1/models/digits/shadow", key).status_code == 404
+
+
+def test_only_the_settings_send_a_candidate_there(world: World) -> None:
+    """By default a tie is refused, as ever."""
+    assert not candidates.goes_into_shadow(world.log, Verdict(False, [], True))
+
+
+def shadowing(world: World) -> property:
+    """The world's settings, with shadows."""
+    settings = world.log.settings.model_copy(update={"gate_shadow": True})
+    return property(lambda _: settings)
+
+
+def looked(world: World, labeled: "ibis.Table") -> dict[str, Any]:
+    """The row of the shadow report; empty where there is none."""
+    found = report(world.log, labeled).to_pylist()
+    return dict(found[0]) if found else {}
+
+
+def followed_by(told: dict[str, Any]) -> ServedModel:
+    """A serving client that was told so."""
+    import httpx
+
+    model = ServedModel("http://app", "key", "digits", lambda _: b"loaded")
+    model._http = httpx.Client(
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, json=told)), base_url="http://app"
+    )
+    assert model.refresh()
+    return model
