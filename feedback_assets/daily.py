@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from feedback_assets.lake import DAY_COLUMN
+from feedback_assets.lake import DAY_COLUMN, executed
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.attribution import attributed
-from feedback_loop.learning.enrichers import Contexts
+from feedback_loop.learning.enrichers import JUDGED_KEYS, Contexts, judgements, judgements_schema, with_judgements
+from feedback_loop.learning.judges import Judges
 from feedback_loop.learning.metrics import Registered, metrics_table
 from feedback_loop.learning.policies.attribution import Waits
 from feedback_loop.learning.segments import admitted
@@ -15,6 +16,7 @@ from feedback_loop.stream.contexts.sources_file import asked_sources
 
 if TYPE_CHECKING:
     import ibis
+    import pyarrow as pa
 
 
 def attributed_days(
@@ -43,6 +45,29 @@ def context_upto(answers: "ibis.Table", upto_offset: int, settings: Settings) ->
     return Contexts(answers.filter(answers.log_offset <= upto_offset), asked_sources(settings))
 
 
+def judged_days(inferences: "ibis.Table", judges: Judges, upto_offset: int) -> "pa.RecordBatchReader":
+    """What reward models make of the inferences of some days, as far as `upto_offset`; memory does not grow with them.
+
+    Nothing is read of what no judge was in force for.
+    """
+    import ibis
+    import pyarrow as pa
+
+    schema = judgements_schema()
+    since = [
+        (inferences.project_id == first.project_id)
+        & (inferences.model_name == first.model_name)
+        & (inferences.log_offset > first.log_offset)
+        for first in judges.since()
+    ]
+    if not since:
+        return pa.RecordBatchReader.from_batches(schema, [])
+    asked = inferences.filter(ibis.or_(*since), inferences.log_offset <= upto_offset)
+    reader = executed(asked.select(*JUDGED_KEYS, "answer_text", "inputs").order_by("log_offset"))
+    found = (judgements(batch.to_pylist(), judges) for batch in reader)
+    return pa.RecordBatchReader.from_batches(schema, (pa.RecordBatch.from_pylist(rows, schema) for rows in found))
+
+
 def metrics_days(
     enriched: "ibis.Table",
     feedback: "ibis.Table",
@@ -50,16 +75,19 @@ def metrics_days(
     days: Sequence[str],
     bucket_s: int,
     registered: Sequence[Registered] = (),
+    judged: "ibis.Table | None" = None,
 ) -> "ibis.Table":
     """Metrics by the day their rows were received, in a column of its own; summed over days they are the whole.
 
     The tables are those of all days: what several feedback of one inference make together belongs to the inference's
     day, and which segments there are is told by the whole log (`feedback`, set aside or not, and `inferences`).
+    `judged` is what reward models make of `inferences`.
     """
     import ibis
 
     known = admitted(feedback, inferences)
-    told, asked = (table.mutate({DAY_COLUMN: table.received_at.date()}) for table in (enriched, inferences))
+    given = with_judgements(inferences, judged)
+    told, asked = (table.mutate({DAY_COLUMN: table.received_at.date()}) for table in (enriched, given))
     table = metrics_table(told, asked, known, bucket_s, registered, by=(DAY_COLUMN,))
     table = table.filter(table[DAY_COLUMN].isin([ibis.date(day) for day in days]))
     keys = ("project_id", "model_name", "model_version", "metric", "segment", "bucket_start")

@@ -5,18 +5,19 @@ It must import fast and with no database up, so whatever is heavy is imported wh
 
 import dagster as dg
 
-from feedback_assets.assets import evidence, ingest, learning, meaning, models, review
+from feedback_assets.assets import evidence, ingest, learning, meaning, models, preferences, review
 from feedback_assets.assets import replay as replay_assets
 from feedback_assets.checks import freshness, live, rules
 from feedback_assets.checks import review as review_checks
 from feedback_assets.io_manager import ParquetIOManager
-from feedback_assets.jobs import datasets, refresh, replay, retrain
+from feedback_assets.jobs import datasets, prefer, refresh, replay, retrain
 from feedback_assets.jobs import review as review_job
 from feedback_assets.resources import LogResource
 from feedback_assets.sensors.asked_datasets import asked_datasets
 from feedback_assets.sensors.drift import drift
 from feedback_assets.sensors.moved_champions import moved_champions
 from feedback_assets.sensors.new_events import new_events
+from feedback_assets.sensors.new_pairs import new_pairs
 from feedback_assets.sensors.new_verdicts import new_verdicts
 from feedback_assets.sensors.outside_reviews import outside_reviews
 from feedback_assets.sensors.replayed import replayed
@@ -31,6 +32,7 @@ ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
     ingest.validation,
     meaning.attributed_feedback,
     meaning.inference_rewards,
+    meaning.judged_answers,
     meaning.enriched_feedback,
     meaning.feedback_metrics,
     evidence.bias_report,
@@ -49,6 +51,7 @@ ASSETS: list[dg.AssetsDefinition | dg.AssetSpec] = [
     replay_assets.replay_buffer,
     replay_assets.replayed_policy,
     replay_assets.rehearsal_report,
+    preferences.reward_model,
     models.candidate_model,
     models.model_evaluation,
     models.champion_model,
@@ -68,11 +71,12 @@ CHECKS = [
 defs = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
-    jobs=[refresh, retrain, replay, review_job, datasets],
+    jobs=[refresh, retrain, replay, prefer, review_job, datasets],
     sensors=[
         new_events,
         drift,
         moved_champions,
+        new_pairs,
         new_verdicts,
         outside_reviews,
         replayed,

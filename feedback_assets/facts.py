@@ -25,6 +25,8 @@ REFERENCE_READ = "reference_read"
 RETRAINING_SUPPRESSED = "retraining_suppressed"
 RETRAINING_TRIGGERED = "retraining_triggered"
 
+TABULAR = "tabular"
+
 
 def read(session: Session, kinds: Sequence[str], upto_offset: int | None = None) -> list[LogRow]:
     """The facts of some kinds, of all projects, in order; found by their keys, so the log's size does not matter."""
@@ -43,8 +45,12 @@ def of_model(facts: Sequence[LogRow], project_id: int, model_name: str) -> list[
 
 
 def of_the_loop(facts: Sequence[LogRow]) -> list[LogRow]:
-    """Without datasets that somebody asked for: the loop trains nothing on those."""
-    return [fact for fact in facts if fact.kind != DATASET_COMPILED or "actor" not in fact.body]
+    """Without datasets that somebody asked for, or of another format than champions are trained on."""
+    return [fact for fact in facts if fact.kind != DATASET_COMPILED or _is_of_the_loop(fact.body)]
+
+
+def _is_of_the_loop(body: Mapping[str, Any]) -> bool:
+    return "actor" not in body and body.get("format", TABULAR) == TABULAR
 
 
 def append(

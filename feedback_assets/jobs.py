@@ -1,7 +1,7 @@
 """The jobs: `refresh` brings tables up to an offset, `retrain` makes a candidate for the gate, `replay` remembers.
 
-`review` brings up what people said alone, for whatever is no feedback: skips, disputes, answers to gold items.
-`datasets` makes what was asked for over HTTP, which no asset follows from.
+`prefer` learns what people prefer; `review` brings up what people said alone, for whatever is no feedback: skips,
+disputes, answers to gold items; `datasets` makes what was asked for over HTTP, which no asset follows from.
 """
 
 import dagster as dg
@@ -24,6 +24,7 @@ refresh = dg.define_asset_job(
         "quarantined_feedback",
         "attributed_feedback",
         "inference_rewards",
+        "judged_answers",
         "enriched_feedback",
         "feedback_metrics",
         "labeled_set",
@@ -52,9 +53,16 @@ retrain = dg.define_asset_job(
 
 replay = dg.define_asset_job(
     "replay",
-    selection=["replay_buffer", "replayed_policy", "rehearsal_report", "feature_attributions"],
+    selection=["replay_buffer", "replayed_policy", "rehearsal_report", "feature_attributions", "reward_model"],
     executor_def=dg.in_process_executor,
-    description="A snapshot of what happened, to learn from again, and two learners that do.",
+    description="A snapshot of what happened, to learn from again, two learners that do, and what people preferred.",
+)
+
+prefer = dg.define_asset_job(
+    "prefer",
+    selection=["reward_model"],
+    executor_def=dg.in_process_executor,
+    description="Reward models of what people preferred, where there are enough new pairs.",
 )
 
 review = dg.define_asset_job(

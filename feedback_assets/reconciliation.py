@@ -19,8 +19,15 @@ from sqlmodel import Session
 from feedback_assets.lake import engine
 from feedback_ingest.clock import monotonic_s
 from feedback_loop.learning.enrichers import collect as collect_enrichers
-from feedback_loop.learning.enrichers import collect_by_sample
+from feedback_loop.learning.enrichers import (
+    collect_by_sample,
+    collect_judging,
+    judgements,
+    judgements_schema,
+    with_judgements,
+)
 from feedback_loop.learning.metrics import Registered, metrics_table
+from feedback_loop.registry.reward_models import judges
 from feedback_loop.stream.status import StreamStatus, status
 
 if TYPE_CHECKING:
@@ -159,6 +166,7 @@ def reconcile_enrichments(engine: Engine, rows: "ibis.Table") -> Reconciled:
     """
     columns = [column for enricher in collect_enrichers().values() for column in enricher.columns]
     columns += [column for enricher in collect_by_sample().values() for column in enricher.columns]
+    columns += [column for enricher in collect_judging().values() for column in enricher.columns]
     newest = rows.filter(rows.inference_offset.notnull()).order_by(rows.log_offset.desc()).limit(NEWEST_ROWS)
     found = newest.select("project_id", "feedback_id", "context", *columns).to_pyarrow().to_pylist()
     ours = [
@@ -194,7 +202,7 @@ def _metrics(connection: Connection, since: dict[str, Any], bucket_s: int) -> "p
     import pyarrow as pa
 
     feedback = ibis.memtable(_live_feedback(connection, since))
-    inferences = ibis.memtable(_live_inferences(connection, since))
+    inferences = _live_inferences(connection, since)
     triples = pa.schema([("project_id", pa.int32()), ("name", pa.string()), ("value", pa.string())])
     admitted = ibis.memtable(_fetched(connection, LIVE_SEGMENTS, {}, triples))
     registered = [Registered(*row) for row in connection.execute(text(LIVE_REGISTRATIONS))]
@@ -212,15 +220,21 @@ def _live_feedback(connection: Connection, since: dict[str, Any]) -> "pa.Table":
     return pa.Table.from_pylist([{**each["row"], **each} for each in found], ATTRIBUTED_SCHEMA)
 
 
-def _live_inferences(connection: Connection, since: dict[str, Any]) -> "pa.Table":
+def _live_inferences(connection: Connection, since: dict[str, Any]) -> "ibis.Table":
+    """The live inferences, with what the reward models in force make of them."""
+    import ibis
     import pyarrow as pa
 
     from feedback_loop.learning.schemas import INFERENCE_SCHEMA
 
     rows = [dict(answer) for (answer,) in connection.execute(text(LIVE_INFERENCES), since)]
     for row in rows:
-        row["occurred_at"] = datetime.fromisoformat(row["occurred_at"])
-    return pa.Table.from_pylist(rows, pa.schema([INFERENCE_SCHEMA.field(name) for name in INFERENCE]))
+        row |= {name: datetime.fromisoformat(row[name]) for name in ("occurred_at", "received_at")}
+    with Session(connection) as session:
+        known = judges(session, max((row["log_offset"] for row in rows), default=0))
+    found = pa.Table.from_pylist(judgements(rows, known), judgements_schema())
+    table = pa.Table.from_pylist(rows, pa.schema([INFERENCE_SCHEMA.field(name) for name in INFERENCE]))
+    return with_judgements(ibis.memtable(table), ibis.memtable(found))
 
 
 def _fetched(connection: Connection, query: str, values: dict[str, Any], fields: "Iterable[pa.Field]") -> "pa.Table":

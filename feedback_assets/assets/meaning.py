@@ -6,7 +6,7 @@ The meanings themselves are functions of `feedback_loop.learning`, the same that
 import dagster as dg
 
 from feedback_assets import facts
-from feedback_assets.daily import attributed_days, context_upto, metrics_days
+from feedback_assets.daily import attributed_days, context_upto, judged_days, metrics_days
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Table
 from feedback_assets.partitions import ALL_DAYS, ONE_RUN, days
@@ -14,11 +14,12 @@ from feedback_assets.policies import newest_receipt, waits_upto
 from feedback_assets.presentation import counts, markdown_table
 from feedback_assets.resources import LogResource
 from feedback_assets.samples import samples_upto
-from feedback_assets.told.meaning import enrichment_told, metrics_told
+from feedback_assets.told.meaning import enrichment_told, judgements_told, metrics_told
 from feedback_assets.trusting import counted, verdicts
 from feedback_loop.learning.enrichers import enriched
 from feedback_loop.learning.metrics import registered_metrics
 from feedback_loop.learning.rewards import rewards
+from feedback_loop.registry.reward_models import judges
 
 GROUP = "meaning"
 OWNERS = ["team:ml-platform"]
@@ -71,6 +72,15 @@ def inference_rewards(
     return Described(table, lambda rows: {"by state": markdown_table(counts(rows, "metric", "state"))})
 
 
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds=KINDS, partitions_def=days, backfill_policy=ONE_RUN)
+def judged_answers(context: dg.AssetExecutionContext, log: LogResource, inferences: Table) -> Described:
+    """How good each answer is, as the reward model has it that was in force when it came; none before the first."""
+    upto_offset = log.upto_offset(context.instance, context.run.run_id)
+    with log.session() as session:
+        known = judges(session, upto_offset)
+    return Described(judged_days(inferences, known, upto_offset), judgements_told)
+
+
 @dg.asset(
     group_name=GROUP,
     owners=OWNERS,
@@ -79,6 +89,7 @@ def inference_rewards(
     backfill_policy=ONE_RUN,
     ins={
         "inferences": dg.AssetIn(partition_mapping=ALL_DAYS),
+        "judged_answers": dg.AssetIn(partition_mapping=ALL_DAYS),
         "feedback_events": dg.AssetIn(partition_mapping=ALL_DAYS),
         "context_answers": dg.AssetIn(partition_mapping=ALL_DAYS),
     },
@@ -88,6 +99,7 @@ def enriched_feedback(
     log: LogResource,
     attributed_feedback: Table,
     inferences: Table,
+    judged_answers: Table,
     feedback_events: Table,
     context_answers: Table,
 ) -> Described:
@@ -96,7 +108,8 @@ def enriched_feedback(
     outside = context_upto(context_answers, upto_offset, log.settings)
     with log.session() as session:
         samples = samples_upto(session, inferences, upto_offset)
-    table = enriched(attributed_feedback, inferences, feedback_events, outside, samples).order_by("log_offset")
+    table = enriched(attributed_feedback, inferences, feedback_events, outside, samples, judged_answers)
+    table = table.order_by("log_offset")
     return Described(table, enrichment_told)
 
 
@@ -110,6 +123,7 @@ def enriched_feedback(
         "enriched_feedback": dg.AssetIn(partition_mapping=ALL_DAYS),
         "feedback_events": dg.AssetIn(partition_mapping=ALL_DAYS),
         "inferences": dg.AssetIn(partition_mapping=ALL_DAYS),
+        "judged_answers": dg.AssetIn(partition_mapping=ALL_DAYS),
     },
 )
 def feedback_metrics(
@@ -118,6 +132,7 @@ def feedback_metrics(
     enriched_feedback: Table,
     feedback_events: Table,
     inferences: Table,
+    judged_answers: Table,
 ) -> Described:
     """Accuracy and the other metrics by model version, segment and bucket of event time, as exact ratios."""
     with log.session() as session:
@@ -125,5 +140,5 @@ def feedback_metrics(
         decided = verdicts(session)
     keys, bucket_s = context.partition_keys, log.settings.bucket_s
     told = counted(enriched_feedback, feedback_events, log.settings.votes_a_day, decided)
-    table = metrics_days(told, feedback_events, inferences, keys, bucket_s, own)
+    table = metrics_days(told, feedback_events, inferences, keys, bucket_s, own, judged_answers)
     return Described(table, metrics_told)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import ibis
 
 SUMS = ("numerator", "denominator", "squares", "weights")
-SHARES = ("accuracy", "satisfaction", "correction_rate")
+SHARES = ("accuracy", "satisfaction", "correction_rate", "reward_score")
 """The metrics that lie between 0 and 1, which are plotted together."""
 
 
@@ -48,6 +48,19 @@ def _by_novelty(rows: "ibis.Table") -> dict[str, dict[str, float]]:
         }
         for name, each in answers.items()
         if each
+    }
+
+
+def judgements_told(rows: "ibis.Table") -> Mapping[str, Any]:
+    """How good the answers of each version are to each reward model, and how many it could not judge."""
+    keys = ["model_name", "model_version", "reward_model_version"]
+    sums = rows.group_by(keys).agg(
+        answers=rows.count(), reward_score=rows.reward_score.mean(), missing=rows.reward_score.isnull().sum()
+    )
+    return {
+        "by version": markdown_table(
+            sums.order_by(keys).to_pyarrow().to_pylist(), empty="no reward model was in force for any answer"
+        )
     }
 
 

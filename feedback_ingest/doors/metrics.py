@@ -23,6 +23,7 @@ BUILT_IN = {
     "correction_rate": ("Corrections over answers given.", "lower", 0.0, None),
     "disagreement": ("Share of pairs of judgements of one answer that differ.", "lower", 0.0, 1.0),
     "mean_reward": ("Mean of the rewards of an environment, on its own scale.", "higher", None, None),
+    "reward_score": ("Mean of how good answers are, as a reward model has it.", "higher", 0.0, 1.0),
     "satisfaction": ("Mean of thumbs and ratings, moved to 0..1.", "higher", 0.0, 1.0),
     "volume": ("How much feedback there is.", "none", 0.0, None),
     "win_rate": ("Share of comparisons that a model's answer won.", "higher", 0.0, 1.0),

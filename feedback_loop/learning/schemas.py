@@ -94,6 +94,8 @@ ENRICHED_SCHEMA = pa.schema(
         pa.field("session_position", pa.int64()),  # from 1
         pa.field("session_earlier_negatives", pa.int64()),
         pa.field("session_gap_s", pa.float64()),  # since the signal before it
+        pa.field("reward_score", pa.float64()),  # 0 to 1, as the reward model has it that was in force
+        pa.field("reward_model_version", pa.string()),
         pa.field("context", pa.string()),  # JSON text: what each source outside the log knows, by its name
         pa.field("missing", pa.list_(pa.string())),  # the enrichers and sources that had nothing to say of it
         pa.field("answer_text", pa.string()),

@@ -48,6 +48,6 @@ def test_the_ui_is_told(world: World) -> None:
         assert lineage.keys() <= columns
         upstream = {dep.asset_key.to_user_string() for deps in lineage.values() for dep in deps}
         assert upstream and upstream <= {"validated_feedback", "feedback_events", "inferences", "attributed_feedback",
-                                         "enriched_feedback"}  # fmt: skip
+                                         "enriched_feedback", "judged_answers"}  # fmt: skip
     [dep] = told[AssetKey("labeled_set")]["dagster/column_lineage"].value.deps_by_column["inputs"]
     assert (dep.asset_key, dep.column_name) == (AssetKey("enriched_feedback"), "inputs")

@@ -21,6 +21,7 @@ BY_DAY = {
     "enriched_feedback",
     "feedback_metrics",
     "inference_rewards",
+    "judged_answers",
     "feedback_lake",
 }
 WHOLE = {
@@ -44,6 +45,7 @@ WHOLE = {
     "replayed_policy",
     "rehearsal_report",
     "shadow_report",
+    "reward_model",
 }
 TIMED = """
 import time, dagster
@@ -113,6 +115,7 @@ def test_the_sensors_work_without_being_switched_on() -> None:
         "new_events",
         "drift",
         "moved_champions",
+        "new_pairs",
         "new_verdicts",
         "outside_reviews",
         "replayed",

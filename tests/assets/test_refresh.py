@@ -66,7 +66,7 @@ def test_a_run_again_gives_the_same_bytes(world: World) -> None:
     world.refresh(upto=upto)
 
     assert stored(world) == before
-    assert len(before) == 11
+    assert len(before) == 12
 
 
 def stored(world: World) -> dict[Path, bytes]:

@@ -3,8 +3,10 @@
 import ibis
 import pytest
 
-from feedback_loop.learning.enrichers import collect, collect_by_sample, collect_history
+from feedback_loop.learning.enrichers import collect, collect_by_sample, collect_history, collect_judging
 from feedback_loop.learning.familiarity import NEAREST, sample_of
+from feedback_loop.learning.judges import Judge
+from feedback_loop.learning.reward_model import RewardModel
 from feedback_loop.learning.schemas import FEEDBACK_SCHEMA, INFERENCE_SCHEMA
 
 INFERENCE = {
@@ -76,12 +78,23 @@ def test_an_enricher_by_sample_adds_its_columns_with_a_sample_or_without(name, c
     assert collect_by_sample()[name].__doc__
 
 
+@pytest.mark.parametrize("name", collect_judging())
+@pytest.mark.parametrize("model", [None, RewardModel({"yes": 1.0}, 50)])
+@pytest.mark.parametrize("change", [{}, {"answer_text": "yes"}, {"answer_text": "yes", "inputs": None}])
+def test_an_enricher_by_a_reward_model_adds_its_columns(name, model, change):
+    """Whatever the answer is, and where the model cannot be read: exactly the promised columns, of ibis's types."""
+    enricher = collect_judging()[name]()
+
+    found = enricher.enrich(INFERENCE | change, Judge(1, "m", 0, "r1", model))
+
+    assert list(found) == list(enricher.columns)
+    assert all(ibis.dtype(kind) for kind in enricher.columns.values())
+    assert collect_judging()[name].__doc__
+
+
 def test_no_two_enrichers_add_the_same_column():
     """A column has one meaning, and one who says it."""
-    columns = [
-        column
-        for each in (*collect().values(), *collect_by_sample().values(), *collect_history().values())
-        for column in each.columns
-    ]
+    every = (collect(), collect_by_sample(), collect_history(), collect_judging())
+    columns = [column for found in every for each in found.values() for column in each.columns]
 
     assert len(columns) == len(set(columns))

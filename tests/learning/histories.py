@@ -40,7 +40,8 @@ def _inference(chance: Random, request: str) -> LogRow:
         {"output_id": name, "content": chance.choice("ab"), **({"model_version": of} if of else {})}
         for name, of in zip("ABC", (None, *chance.choices((*VERSIONS, None), k=2)), strict=True)
     ]
-    body = {"inference_request_id": request, "model_version": "v1", "outputs": outputs[: chance.randint(1, 3)]}
+    body = {"inference_request_id": request, "model_version": "v1", "inputs": {"prompt": "a or b"}}
+    body["outputs"] = outputs[: chance.randint(1, 3)]
     if chance.random() < 0.6:
         body["segments"] = _segments(chance)
     moment = _moment(chance)

@@ -11,6 +11,7 @@ from feedback_loop.learning.attribution import attributed
 from feedback_loop.learning.dataset_formats import collect
 from feedback_loop.learning.enrichers import known
 from feedback_loop.learning.membership import Sources
+from feedback_loop.learning.reward_model import Pair, fit, judged, pair_accuracy
 from tests.learning.compiled import Compiled, compiled
 from tests.learning.shared_data import rows_of
 from tests.learning.worlds import feedback_table, inference_table
@@ -48,6 +49,22 @@ def test_preferences_of_a_crowd_are_pairs_for_trl(tmp_path: Path) -> None:
     loader = pytest.importorskip("datasets")
     opened = loader.load_dataset("parquet", data_files={"train": path}, cache_dir=str(tmp_path / "cache"))["train"]
     assert len(opened) == len(found.rows) and {"prompt", "chosen", "rejected"} <= set(opened.column_names)
+
+
+@pytest.mark.chaos
+def test_a_reward_model_of_a_crowd_beats_length(tmp_path: Path) -> None:
+    """llmfao: learnt from four fifths of the judgements it finds the preferred answer of the others more often than
+    who always takes the longer one, and than who takes a side.
+    """
+    found = compiled(
+        sources("llmfao", tmp_path), format="reward_model", split={"by": "inference"}, rows=100_000, caps=UNCAPPED
+    )
+    pairs = {split: [Pair(row["prompt"], row["chosen"], row["rejected"]) for row in found.rows if row["split"] == split]
+             for split in ("train", "test")}  # fmt: skip
+
+    accuracy = pair_accuracy(fit(pairs["train"]), pairs["train"], pairs["test"])
+
+    assert accuracy.pairs > 500 and judged(accuracy)[0]
 
 
 def test_post_edits_are_demonstrations(tmp_path: Path) -> None:

@@ -15,14 +15,33 @@ from feedback_ingest.log import LogRow
 from feedback_loop.learning import metrics
 from feedback_loop.learning.attribution import NO_WAITS, attribute, attributed, undoes
 from feedback_loop.learning.datasets import labeled_set
-from feedback_loop.learning.enrichers import enriched
+from feedback_loop.learning.enrichers import enriched, flat, judged
+from feedback_loop.learning.judges import Judge, Judges
 from feedback_loop.learning.policies.attribution import Waits
+from feedback_loop.learning.reward_model import RewardModel
 from feedback_loop.learning.rows import feedback_row, inference_row
 from feedback_loop.learning.schemas import FEEDBACK_SCHEMA, INFERENCE_SCHEMA
 from feedback_loop.learning.segments import ALL, Admitted, admitted
 
 SHARE = 0.2
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+JUDGES = Judges(
+    [
+        Judge(1, "default", 4, "r1", RewardModel({"a": 1.5, "#words": -0.3}, 50, 0.25)),
+        Judge(1, "default", 40, "r2", RewardModel({"b": 0.7}, 60)),
+        Judge(2, "default", 1, "lost", None),
+    ]
+)
+"""Reward models in force: two in turn in project 1, and one in project 2 that cannot be read."""
+GIVEN_SCHEMA = pa.schema(
+    [
+        *INFERENCE_SCHEMA,
+        ("reward_score", pa.float64()),
+        ("reward_model_version", pa.string()),
+        ("is_judged", pa.bool_()),
+    ]
+)
+"""Inferences with what the judges make of them."""
 
 
 @cache
@@ -45,8 +64,14 @@ def feedback_table(rows: Iterable[dict[str, Any]]) -> ibis.Table:
 
 
 def inference_table(rows: Iterable[dict[str, Any]]) -> ibis.Table:
-    """Rows of INFERENCE_SCHEMA as a table."""
-    return ibis.memtable(pa.Table.from_pylist(list(rows), schema=INFERENCE_SCHEMA))
+    """Rows of INFERENCE_SCHEMA as a table, judged."""
+    return ibis.memtable(judged_table(rows))
+
+
+def judged_table(rows: Iterable[dict[str, Any]]) -> pa.Table:
+    """Rows of INFERENCE_SCHEMA with what JUDGES make of them (GIVEN_SCHEMA)."""
+    said = [(row, judged(row, JUDGES)) for row in rows]
+    return pa.Table.from_pylist([{**row, **flat(each), "is_judged": bool(each)} for row, each in said], GIVEN_SCHEMA)
 
 
 def labels_of(feedback: ibis.Table, inferences: ibis.Table) -> ibis.Table:
@@ -67,7 +92,7 @@ class Prepared:
 
     def __init__(self, build: Callable[[ibis.Table, ibis.Table], ibis.Table]) -> None:
         feedback = ibis.table(ibis.Schema.from_pyarrow(FEEDBACK_SCHEMA), name="feedback")
-        inferences = ibis.table(ibis.Schema.from_pyarrow(INFERENCE_SCHEMA), name="inferences")
+        inferences = ibis.table(ibis.Schema.from_pyarrow(GIVEN_SCHEMA), name="inferences")
         self._sql = str(ibis.to_sql(build(feedback, inferences), dialect="duckdb"))
 
     def __call__(
@@ -76,7 +101,7 @@ class Prepared:
         """The rows of the expression over these rows."""
         connection = engine().con
         connection.register("feedback", pa.Table.from_pylist(list(feedback), schema=FEEDBACK_SCHEMA))
-        connection.register("inferences", pa.Table.from_pylist(list(inferences), schema=INFERENCE_SCHEMA))
+        connection.register("inferences", judged_table(inferences))
         return connection.sql(self._sql).to_arrow_table().to_pylist()
 
 
@@ -135,6 +160,8 @@ class Follower:
                 own = [each for each in self.registered.values() if each.project_id == row.project_id]
                 cases = metrics.cases_of(own, row.log_offset)
                 self._add(metrics.inference_contributions(inference, self.bucket_s, cases), 1)
+                if said := judged(inference, JUDGES):
+                    self._add(metrics.judged_contributions({**inference, **flat(said)}, self.bucket_s), 1)
                 touched = self._about[row.project_id, row.id]
             elif (feedback := feedback_row(row)) is not None:
                 self.feedback[row.project_id, row.id] = feedback

@@ -1,7 +1,8 @@
 """What an enricher is: something more that is known of a feedback, as a function and as an expression.
 
 An `Enricher` looks at the inference alone, a `SampleEnricher` also at what its version was trained on; both drivers ask
-them. A `HistoryEnricher` looks at the feedback that came before; only the graph has that at hand.
+them. A `HistoryEnricher` looks at the feedback that came before; only the graph has that at hand. A `JudgingEnricher`
+asks a reward model, which is one function for both.
 """
 
 from abc import ABC, abstractmethod
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from feedback_loop.learning.collecting import collect_classes
 from feedback_loop.learning.familiarity import Sample
+from feedback_loop.learning.judges import Judge
 
 if TYPE_CHECKING:
     import ibis
@@ -71,6 +73,21 @@ class HistoryEnricher(ABC):
         """`columns` by `log_offset`, for rows of `feedback` at least; `every` is all the feedback of the log."""
 
 
+class JudgingEnricher(ABC):
+    """Adds `columns` to a row of INFERENCE_SCHEMA, as the judge says that was in force at its offset.
+
+    It is not asked where there was none; where it is asked and all its columns are null it is `missing`.
+    """
+
+    name: ClassVar[str]
+    columns: ClassVar[Mapping[str, str]]
+    """Each with its type, as ibis calls it."""
+
+    @abstractmethod
+    def enrich(self, inference: Row, judge: Judge) -> dict[str, Any]:
+        """The values of `columns` for one inference row."""
+
+
 @cache
 def collect() -> Mapping[str, type[Enricher]]:
     """Every enricher of inferences by name: one file each in this folder, and those of installed packages."""
@@ -87,6 +104,12 @@ def collect_by_sample() -> Mapping[str, type[SampleEnricher]]:
 def collect_history() -> Mapping[str, type[HistoryEnricher]]:
     """Every enricher by history, likewise."""
     return collect_classes(PACKAGE, HistoryEnricher)  # type: ignore[type-abstract]
+
+
+@cache
+def collect_judging() -> Mapping[str, type[JudgingEnricher]]:
+    """Every enricher by a reward model, likewise."""
+    return collect_classes(PACKAGE, JudgingEnricher)  # type: ignore[type-abstract]
 
 
 def told(answers: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:

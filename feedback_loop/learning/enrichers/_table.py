@@ -11,8 +11,10 @@ from feedback_loop.learning.enrichers._base import (
     collect,
     collect_by_sample,
     collect_history,
+    collect_judging,
     told,
 )
+from feedback_loop.learning.enrichers._judging import with_judgements
 from feedback_loop.learning.familiarity import Sample
 
 if TYPE_CHECKING:
@@ -51,12 +53,13 @@ def enriched(
     every: "ibis.Table | None" = None,
     outside: Contexts | None = None,
     samples: Sequence[Sample] = (),
+    judgements: "ibis.Table | None" = None,
 ) -> "ibis.Table":
     """`attributed` with the enrichers' columns, context, what is `missing`, and ASKED of the inference.
 
     ENRICHED_SCHEMA (an enricher of an installed package adds its columns); what is known of the inference is null where
     the feedback is pending. `every` is all the feedback of the log; give it when `attributed` is a part of it.
-    `samples` are of what versions were trained on.
+    `samples` are of what versions were trained on, `judgements` those of `enrichers.judgements` of all inferences.
     """
     by_name = {name: enricher.columns for name, enricher in _all().items()}
     asked = _beside_samples(known(inferences), attributed, samples)
@@ -68,10 +71,12 @@ def enriched(
         said = history().expression(attributed, attributed if every is None else every)
         said = said.select(*by_name[name], e_offset=said.log_offset)
         table = table.left_join(said, table.log_offset == said.e_offset).drop("e_offset")
-    added = [column for columns in by_name.values() for column in columns]
+    table = with_judgements(table, judgements)
+    judging = {name: tuple(enricher.columns) for name, enricher in collect_judging().items()}
+    added = [column for columns in (*by_name.values(), *judging.values()) for column in columns]
     table, sources = _with_context(table, outside)
     by_name |= {name: (column,) for name, column in sources.items()}
-    table = table.mutate(context=_context_text(table, sources), missing=_missing(table, by_name))
+    table = table.mutate(context=_context_text(table, sources), missing=_missing(table, by_name, judging))
     return table.select(*attributed.columns, *added, "context", "missing", *ASKED)
 
 
@@ -104,14 +109,17 @@ def _context_text(table: "ibis.Table", sources: Mapping[str, str]) -> "StringVal
     return ibis.ifelse(parts.length() > 0, "{" + parts.join(",") + "}", ibis.null("string"))
 
 
-def _missing(table: "ibis.Table", by_name: Mapping[str, tuple[str, ...]]) -> "ArrayValue":
-    """The names of those all of whose columns are null."""
+def _missing(
+    table: "ibis.Table", by_name: Mapping[str, tuple[str, ...]], judging: Mapping[str, tuple[str, ...]]
+) -> "ArrayValue":
+    """The names of those all of whose columns are null; of `judging` where a judge was in force."""
     import ibis
 
     missing = []
-    for name in sorted(by_name):
-        is_unknown = ibis.and_(*(table[column].isnull() for column in by_name[name]))
-        missing.append(ibis.ifelse(is_unknown, name, ibis.null("string")))
+    for name, columns in sorted((*by_name.items(), *judging.items())):
+        is_unknown = ibis.and_(*(table[column].isnull() for column in columns))
+        is_missing = is_unknown & table.is_judged & table.inference_offset.notnull() if name in judging else is_unknown
+        missing.append(ibis.ifelse(is_missing, name, ibis.null("string")))
     return ibis.array(missing).filter(lambda name: name.notnull())
 
 

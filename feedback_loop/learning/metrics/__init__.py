@@ -16,6 +16,7 @@ from feedback_loop.learning.metrics._contributions import (
     cases_of,
     contributions,
     inference_contributions,
+    judged_contributions,
     segments_of,
     vote_contributions,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "interval",
     "interval_of",
     "interval_of_share",
+    "judged_contributions",
     "meaning_of",
     "metrics_table",
     "registered_metrics",

@@ -110,6 +110,14 @@ class Metric(ABC):
         It comes from `prepared`.
         """
 
+    def judged(self, inference: Mapping[str, Any]) -> Sequence[Amounts]:
+        """What an answer adds by itself as it was judged; `inference` has the columns of the judging enrichers."""
+        return ()
+
+    def judged_columns(self, inferences: "ibis.Table") -> Sequence[AmountColumns]:
+        """The same of every row."""
+        return ()
+
 
 def meaning_of(metric: Metric | type[Metric]) -> dict[str, str]:
     """What a metric counts, out of what, what silence means in it, and which kind of interval it has."""

@@ -77,6 +77,17 @@ def inference_contributions(
     return [_of_inference(*asked, start, name) for name in (*_per_inference(), *registered)]
 
 
+def judged_contributions(inference: Mapping[str, Any], bucket_s: int) -> list[Contribution]:
+    """What an answer adds that a reward model judged: an inference row with the judging enrichers' columns."""
+    start = bucket_start(inference["occurred_at"], bucket_s)
+    asked = (inference["model_name"], inference["model_version"], start, None, inference["segments"], None)
+    return [
+        _weighed(metric, Place(inference["project_id"], metric.name, *asked), up, down, ONE)
+        for metric in _judging()
+        for up, down, _, _ in metric.judged(inference)
+    ]
+
+
 def _of_inference(
     project: int, model: str, version: str, segments: str | None, start: datetime, metric: str
 ) -> Contribution:
@@ -134,6 +145,11 @@ def _readers_of_own(name: str, kind: str) -> tuple[Reader, ...]:
     """Feedback that names a metric of the project's own counts there, and in what counts every feedback."""
     every = (metric() for metric in collect().values() if metric.feedback_types is None)
     return (_reader(KINDS[kind], name), *(_reader(each, each.name) for each in every))
+
+
+@cache
+def _judging() -> tuple[Metric, ...]:
+    return tuple(metric() for metric in collect().values() if metric.judged is not Metric.judged)
 
 
 @cache

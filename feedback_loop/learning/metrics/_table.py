@@ -19,6 +19,8 @@ _OF_ROW = {"project_id": "int32", "model_name": "string", "bucket_start": "times
 _SUMS = {"numerator": SUM, "denominator": SUM, "squares": "decimal(38, 12)", "weights": SUM}
 _ADDED = {"metric": "string", "model_version": "string", "own": "string", "asked": "string", "against": "string"}
 _PLACE = (*_OF_ROW, *_ADDED)
+JUDGED = "is_judged"
+"""A column that inferences have whose judgements stand beside them (enrichers.with_judgements)."""
 _KEY = ("project_id", "model_name", "model_version", "metric", "segment", "bucket_start")
 
 
@@ -33,8 +35,9 @@ def metrics_table(
     """One row per project, model, version, metric, segment and bucket of event time (METRICS_SCHEMA), in no order.
 
     Of `feedback` it reads columns of ATTRIBUTED_SCHEMA only; `inferences` (INFERENCE_SCHEMA) are the answers given,
-    `admitted` the segments that are split by, `registered` the projects' own metrics. `by` names further columns of
-    both tables to keep apart: what several feedback make together has those of the inference.
+    perhaps with their judgements, `admitted` the segments that are split by, `registered` the projects' own metrics.
+    `by` names further columns of both tables to keep apart: what several feedback make together has those of the
+    inference.
     """
     import ibis
 
@@ -105,10 +108,12 @@ def _implied(told: "ibis.Table") -> Iterable[tuple[Metric, "ibis.Table"]]:
 
 
 def _of_inferences(inferences: "ibis.Table", registered: Sequence[Registered]) -> Iterable["StructValue"]:
-    """1 to the denominator of every metric per answer given; of a project's own since it was registered."""
+    """1 to the denominator of every metric per answer given; of a project's own since it was registered; judgements."""
     for name, metric in collect().items():
         if metric.per_inference:
             yield _struct(name, metric, AmountColumns(None, 0, 1), inferences)
+        for columns in metric().judged_columns(inferences) if JUDGED in inferences.columns else ():
+            yield _struct(name, metric, columns, inferences)
     for own in registered:
         if KINDS[own.kind].per_inference:
             is_case = (inferences.project_id == own.project_id) & (inferences.log_offset > own.log_offset)

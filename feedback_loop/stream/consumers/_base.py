@@ -15,7 +15,9 @@ from sqlmodel import Session, SQLModel
 from feedback_ingest.log import Fact, LogRow
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.collecting import collect_classes
+from feedback_loop.learning.judges import Judges
 from feedback_loop.learning.keeping import Horizon, Model
+from feedback_loop.registry.reward_models import judges
 from feedback_loop.stream.waits import Due
 
 Row = Mapping[str, Any]
@@ -106,6 +108,7 @@ class Batch:
     """What is to be appended to the log when the batch is committed."""
     session: Session | None = None
     """The transaction of the effects, for who asks the registry in it."""
+    known_judges: Judges | None = None
     is_replay: bool = False
     """Whether the consumer whose turn it is took all of this before a rebuild (else: none of it). Its decisions then
     stand in the log: it reads them back and makes none."""
@@ -114,6 +117,15 @@ class Batch:
     def first_offset(self) -> int:
         """The offset of its first event."""
         return self.events[0].row.log_offset
+
+    @property
+    def judges(self) -> Judges:
+        """Which reward model judges which answer, asked of the registry once."""
+        if self.known_judges is None:
+            projects = {event.row.project_id for event in self.events}
+            asked = None if self.session is None else judges(self.session, self.last_offset, projects)
+            self.known_judges = asked or Judges()
+        return self.known_judges
 
     @property
     def last_offset(self) -> int:

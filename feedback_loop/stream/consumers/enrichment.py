@@ -9,7 +9,7 @@ from psycopg import Cursor
 from sqlmodel import SQLModel
 
 from feedback_ingest.settings import Settings
-from feedback_loop.learning.enrichers import answers, told
+from feedback_loop.learning.enrichers import answers, judged, told
 from feedback_loop.learning.familiarity import version_of
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer
 from feedback_loop.stream.contexts.remembering import Contexts, Given, Link
@@ -51,6 +51,7 @@ class Enrichment(Consumer):
             assert change.inference is not None, "a linked feedback has its inference"
             key = id_of(change.after)
             said = answers(change.inference, samples.get(version_of(change.inference)))
+            said += judged(change.inference, batch.judges).items()
             rows += [(*key, name, json_text(answer), None, None) for name, answer in said]
             for each in given.get(key, ()):
                 said.append((each.source, {each.source: each.answer}))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from psycopg import Cursor
 from sqlmodel import SQLModel
 
+from feedback_loop.learning.enrichers import flat, judged
 from feedback_loop.learning.keeping import Horizon, Model
 from feedback_loop.learning.metrics import (
     WIDE,
@@ -19,6 +20,7 @@ from feedback_loop.learning.metrics import (
     cases_of,
     contributions,
     inference_contributions,
+    judged_contributions,
     segments_of,
     vote_contributions,
     vote_of,
@@ -52,6 +54,7 @@ class RollingMetrics(Consumer):
         moved: Moved = {}
         lowered: set[Place] = set()
         answered = self._add_inferences(batch.events, registered, moved)
+        self._add_judged(batch, moved)
         self._add_changes(changes, registered, moved, lowered)
         self._add_votes(changes, cursor, moved, lowered)
         admitted = metric_tables.admit(cursor, batch.events, moved)
@@ -72,6 +75,12 @@ class RollingMetrics(Consumer):
             for one in inference_contributions(example, bucket_s, cases):
                 _add(moved, one, newest, count)
         return answered
+
+    def _add_judged(self, batch: Batch, moved: Moved) -> None:
+        for row in (event.inference for event in batch.events):
+            if row is not None and (said := judged(row, batch.judges)):
+                for one in judged_contributions({**row, **flat(said)}, self.settings.bucket_s):
+                    _add(moved, one, event_time(row), 1)
 
     def _add_changes(self, changes: Iterable[Change], registered: Kinds, moved: Moved, lowered: set[Place]) -> None:
         bucket_s = self.settings.bucket_s

@@ -11,7 +11,7 @@ from feedback_ingest.errors import SetupError
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.context import Asked
 from feedback_loop.learning.enrichers import collect as collect_enrichers
-from feedback_loop.learning.enrichers import collect_by_sample, collect_history
+from feedback_loop.learning.enrichers import collect_by_sample, collect_history, collect_judging
 from feedback_loop.stream.context_sources import ContextSource, collect
 
 NAME = re.compile(r"\A[a-z][a-z0-9_]{0,63}\Z")
@@ -46,7 +46,7 @@ def _listed(path: Path) -> list[_Entry]:
 def _entry(path: Path, name: str, told: Any) -> _Entry:
     if not NAME.match(name):
         raise SetupError(f"{path} /sources/{name}: a name is 1 to 64 of a-z, 0-9 and _, and begins with a letter")
-    if name in {**collect_enrichers(), **collect_by_sample(), **collect_history()}:
+    if name in {**collect_enrichers(), **collect_by_sample(), **collect_history(), **collect_judging()}:
         raise SetupError(f"{path} /sources/{name}: an enricher is called so; choose another name")
     kind = collect().get(str(told.get("kind"))) if isinstance(told, dict) else None
     if kind is None:
