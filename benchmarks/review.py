@@ -1,6 +1,7 @@
 """Review: how long fifty reviewers wait for their next item, on a queue of a million and on a short one by turns.
 
-Each claims once a second over HTTP, and then submits; three are asked for each item. Everything runs on one machine.
+Each claims once a second over HTTP, and then submits; three are asked for each item. Then how soon what the stream
+flags can be claimed, and how soon a verdict stands in the log. Everything runs on one machine.
 """
 
 import asyncio
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 from sqlalchemy import text
 from sqlmodel import Session
 
 from benchmarks.servers import served
-from benchmarks.stream import summary
+from benchmarks.stream import streaming, summary
 from feedback_ingest import log, migrate
 from feedback_ingest.canonical import load_pepper
 from feedback_ingest.clock import utc_now
@@ -30,6 +32,10 @@ from feedback_loop.review.queues import ProjectQueues
 
 REVIEWERS = 50
 SHORT = 2_000
+FLAGGED = 100
+VERDICT = """
+SELECT count(*) FROM staging.feedback_events WHERE inference_request_id = %s AND feedback_type = 'review_label'
+"""
 FILL = text("""
 INSERT INTO review_tasks (project_id, task_id, queue_id, inference_request_id, reason, skill, priority, rank_at,
                           is_gold, wanted, labels, free, state, opened_at)
@@ -44,8 +50,13 @@ def run(full: bool) -> dict[str, Any]:
     return measure(rounds=3, seconds=10, tasks=1_000_000) if full else measure(rounds=2, seconds=5, tasks=100_000)
 
 
-def measure(rounds: int, seconds: int, tasks: int, reviewers: int = REVIEWERS) -> dict[str, Any]:
-    """`claim_p99_ms`, `claim_p50_ms` on the long queue, and `long_vs_short`: its median beside the short one's."""
+def measure(
+    rounds: int, seconds: int, tasks: int, reviewers: int = REVIEWERS, flagged: int = FLAGGED
+) -> dict[str, Any]:
+    """`claim_p99_ms`, `claim_p50_ms` on the long queue, and `long_vs_short`: its median beside the short one's.
+
+    `flagged_to_claimable_p99_ms` from a report's acknowledgement, `verdict_to_log_p99_ms` from a label's sending.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         database = open_database(Settings(data_dir=folder, database_url=None))
@@ -53,7 +64,8 @@ def measure(rounds: int, seconds: int, tasks: int, reviewers: int = REVIEWERS) -
         migrate.upgrade(database)
         keys = prepare(database, Settings(data_dir=folder, database_url=None), tasks, reviewers)
         figures: dict[str, list[float]] = {}
-        with served("api.app:app", {"FEEDBACK_DATA_DIR": str(folder), "FEEDBACK_GRPC": "false"}) as server:
+        environment = {"FEEDBACK_DATA_DIR": str(folder), "FEEDBACK_GRPC": "false"}
+        with served("api.app:app", environment) as server:
             asyncio.run(reviewing(server.port, "short", keys, 1))  # the first ones wait for connections
             for _ in range(rounds):
                 short = asyncio.run(reviewing(server.port, "short", keys, seconds))
@@ -62,6 +74,9 @@ def measure(rounds: int, seconds: int, tasks: int, reviewers: int = REVIEWERS) -
                 figures.setdefault("claim_p99_ms", []).append(statistics.quantiles(found, n=100)[98])
                 ratio = statistics.median(found) / statistics.median(short)
                 figures.setdefault("long_vs_short", []).append(ratio)
+            with streaming(environment):
+                told = reported(database, server.port, flagged)
+            figures |= {name: [statistics.quantiles(found, n=100)[98]] for name, found in told.items()}
     return summary(figures)
 
 
@@ -110,3 +125,36 @@ async def one(client: httpx.AsyncClient, queue: str, key: str, starts: float, se
         task = answer.json()["task"]
         said = {"lease_id": task["lease_id"], "value": {"label": "spam"}}
         (await client.post(f"/v1/review/tasks/{task['task_id']}/submit", json=said, headers=headers)).raise_for_status()
+
+
+def reported(database: Database, port: int, count: int) -> dict[str, list[float]]:
+    """Milliseconds until a reviewer has each of so many reports of harm, and until the verdict on it stands in the log.
+
+    One comes after the other; one more comes first, which waits for the stream to start.
+    """
+    with Session(database.engine) as session:
+        key = create(session, "default", ["ingest", "review"], utc_now()).key
+        session.commit()
+    told: dict[str, list[float]] = {"flagged_to_claimable_p99_ms": [], "verdict_to_log_p99_ms": []}
+    headers = {"Authorization": f"Bearer {key}"}
+    with (
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as client,
+        psycopg.connect(database.asyncpg_dsn, autocommit=True) as connection,
+    ):
+        for number in range(-1, count):
+            name = f"reported-{number}"
+            report = {"feedback_type": "safety_flag", "feedback_value": {"category": "harm", "severity": 4}}
+            about = {"inference_request_id": name, "model_version": "m1"}
+            output = {"output_id": "A", "content": {"label": "spam"}}
+            client.post("/v1/inferences", json={**about, "outputs": [output]}).raise_for_status()
+            client.post("/v1/feedback", json={**about, **report}).raise_for_status()
+            began, task = time.perf_counter(), None
+            while task is None:
+                task = client.post("/v1/review/queues/default/claim", json={}).json()["task"]
+            told["flagged_to_claimable_p99_ms"].append((time.perf_counter() - began) * 1000)
+            said, began = {"lease_id": task["lease_id"], "value": {"label": "spam"}}, time.perf_counter()
+            client.post(f"/v1/review/tasks/{task['task_id']}/submit", json=said).raise_for_status()
+            while connection.execute(VERDICT, [name]).fetchone() != (1,):
+                pass
+            told["verdict_to_log_p99_ms"].append((time.perf_counter() - began) * 1000)
+    return {name: found[1:] for name, found in told.items()}

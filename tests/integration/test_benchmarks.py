@@ -41,11 +41,12 @@ def test_the_stream_measurement_gives_every_figure() -> None:
 @pytest.mark.chaos
 def test_the_review_measurement_gives_every_figure() -> None:
     """One short round of few reviewers: every figure is positive and says its median, spread and rounds."""
-    result = review.measure(rounds=1, seconds=1, tasks=3_000, reviewers=5)
+    result = review.measure(rounds=1, seconds=1, tasks=3_000, reviewers=5, flagged=5)
 
     figures = result.pop("figures")
 
-    assert set(result) == {"claim_p50_ms", "claim_p99_ms", "long_vs_short"}
+    of_claims, soon = {"claim_p50_ms", "claim_p99_ms"}, {"flagged_to_claimable_p99_ms", "verdict_to_log_p99_ms"}
+    assert set(result) == {*of_claims, "long_vs_short", *soon}
     assert all(value > 0 for value in result.values())
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
 
