@@ -68,15 +68,33 @@ def votes() -> list[Judgement]:
 
 
 @real
-@pytest.mark.parametrize(("method", "right"), [("majority", 0.696), ("dawid_skene", 0.712)])
+@pytest.mark.parametrize(("method", "right"), [("majority", 0.696), ("dawid_skene", 0.712), ("mace", 0.730)])
 def test_adjudication_of_a_real_crowd(method: str, right: float) -> None:
-    """Against gold it is as good as reference implementations are, to three digits, and leaves no item out."""
+    """Against gold it is as good as reference implementations are, to three digits, and leaves no item out.
+
+    MACE is better than the one of crowd-kit, which starts at random and finds .703.
+    """
     gold = dict(csv.reader((DATA / "crowd_mozafari" / "gold.tsv").open(), delimiter="\t"))
 
     found = collect()[method]().decide(votes(), {})
 
     assert found.keys() == gold.keys()
     assert round(sum(each.answer == gold[item] for item, each in found.items()) / len(gold), 3) == right
+
+
+def test_who_merely_clicks_is_not_believed() -> None:
+    """Two who know and three who answer by habit, on twenty items: the majority is misled, MACE is not."""
+    truth = {str(n): "abc"[n % 3] for n in range(20)}
+    habits = {"always_a": "a", "always_a_too": "a", "always_b": "b"}
+    said = [Judgement(item, who, label) for item, label in truth.items() for who in ("ann", "bob")]
+    said += [Judgement(item, who, label) for item in truth for who, label in habits.items()]
+
+    wrong = {
+        name: sum(each.answer != truth[item] for item, each in collect()[name]().decide(said, {}).items())
+        for name in ("majority", "mace")
+    }
+
+    assert wrong["mace"] == 0 < wrong["majority"]
 
 
 @real

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from feedback_loop.learning.agreement import Judgement
-from feedback_loop.learning.consensus_methods._base import ConsensusMethod, Record
+from feedback_loop.learning.consensus_methods._base import ConsensusMethod, Numbered, Record, numbered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,27 +27,17 @@ class DawidSkene(ConsensusMethod):
     def shares(
         self, judgements: Sequence[Judgement], records: Mapping[str, Record]
     ) -> Mapping[str, Mapping[str, float]]:
-        import numpy as np
-
-        columns = zip(*judgements, strict=True)
-        items, reviewers, answers = ({name: n for n, name in enumerate(sorted(set(each)))} for each in columns)
-        item = np.array([items[each.item] for each in judgements])
-        reviewer = np.array([reviewers[each.reviewer] for each in judgements])
-        answer = np.array([answers[each.answer] for each in judgements])
-        found = _estimate(item, reviewer, answer, len(answers))
-        told: dict[str, dict[str, float]] = {name: {} for name in items}
-        for each in judgements:
-            told[each.item][each.answer] = float(found[items[each.item], answers[each.answer]])
-        return told
+        told = numbered(judgements)
+        return told.named(_estimate(told))
 
 
-def _estimate(item: "np.ndarray", reviewer: "np.ndarray", answer: "np.ndarray", kinds: int) -> "np.ndarray":
-    """How probable each answer (column) is for each item (row), from judgements as three equally long columns."""
+def _estimate(told: Numbered) -> "np.ndarray":
+    """How probable each answer (column) is for each item (row)."""
     import numpy as np
 
-    shares = np.zeros((item.max() + 1, kinds))
-    np.add.at(shares, (item, answer), 1.0)
-    shares /= shares.sum(axis=1, keepdims=True)
+    item, reviewer, answer = told.item, told.reviewer, told.answer
+    shares = told.votes()
+    kinds = shares.shape[1]
     for _ in range(ROUNDS):
         confusion = np.full((reviewer.max() + 1, kinds, kinds), UNSEEN)
         np.add.at(confusion.transpose(0, 2, 1), (reviewer, answer), shares[item])
