@@ -4,7 +4,7 @@ import re
 
 from tests.chaos.doors import ROOT
 
-NUMBERS = {*range(1, 7), *range(8, 35), *range(37, 46), 46, 47, *range(50, 54), *range(57, 60), *range(61, 65)}
+NUMBERS = {*range(1, 7), *range(8, 35), *range(37, 46), 46, 47, *range(49, 54), *range(57, 65)}
 ROW = re.compile(r"^\| (\d+) \| [^|]+ \| `([\w/]+\.py)::(\w+)` \| `([^`]+)` \|$", re.MULTILINE)
 
 
@@ -16,15 +16,16 @@ def wrong(table: str) -> list[str]:
     chaos = "".join(path.read_text() for path in files if path.name != "test_map.py")
     for number, file, name, bug in rows:
         path = ROOT / "tests" / file
-        if not path.exists() or f"def {name}(" not in path.read_text():
+        own = path.read_text() if path.exists() else ""
+        if f"def {name}(" not in own:
             found.append(f"{number} has no {name}")
-        if bug not in chaos:
+        if bug not in chaos + own:
             found.append(f"{number} has no planted {bug}")
     return found
 
 
 def test_every_failure_test_has_its_planted_bug() -> None:
-    """Each number names a test that exists and a bug that a test here plants."""
+    """Each number names a test that exists and a bug that a test here, or beside it, plants."""
     assert wrong((ROOT / "tests" / "chaos" / "README.md").read_text()) == []
 
 
