@@ -6,9 +6,12 @@ What good is, and who wins, is said in `feedback_loop.learning`; here it is carr
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlmodel import Session
+
 from feedback_assets import facts
 from feedback_assets.gate import Comparison, compare
 from feedback_assets.gate_evidence import Sides, evidence
+from feedback_assets.own_training import OwnModel, Script, is_own
 from feedback_assets.references import with_read_inputs
 from feedback_assets.resources import LogResource
 from feedback_ingest.clock import new_id, utc_now
@@ -25,20 +28,31 @@ if TYPE_CHECKING:
     import ibis
 
 Row = Mapping[str, Any]
+Trained = TrainedModel | OwnModel
 
 
-def train_candidate(log: LogResource, dataset: Row) -> tuple[RegisteredModel, TrainedModel]:
+def train_candidate(log: LogResource, dataset: Row, script: Script) -> tuple[RegisteredModel, Trained]:
     """Trains on a compiled dataset, registers the model under the dataset's name and appends `model_trained`.
 
-    Raises TooLittleToLearn.
+    Where the settings name a training command it is `script` that trains. Raises TooLittleToLearn, ScriptFailed.
     """
     root = dataset_shelf.root(log.settings.data_dir, dataset["project_id"])
     found = dataset_shelf.read(root, dataset["dataset_version"])
-    model = train(found.rows().to_pylist(), dataset["seed"])
+    model: Trained
+    if log.settings.training_command:
+        model = script.train(found, dataset["seed"])
+    else:
+        model = train(found.rows().to_pylist(), dataset["seed"])
     params = {"chosen": model.chosen, "seed": dataset["seed"], "rows": model.rows, "row_digest": dataset["row_digest"]}
-    metrics = {
-        f"{learner}_{name}": score for learner, scores in model.validation.items() for name, score in scores.items()
-    }
+    metrics = (
+        dict(model.metrics)
+        if isinstance(model, OwnModel)
+        else {
+            f"{learner}_{name}": score for learner, scores in model.validation.items() for name, score in scores.items()
+        }
+    )
+    if isinstance(model, OwnModel):
+        params |= {f"param_{name}": value for name, value in log.settings.training_params.items()}
     registered = register(
         log.database,
         log.settings,
@@ -59,15 +73,17 @@ def train_candidate(log: LogResource, dataset: Row) -> tuple[RegisteredModel, Tr
     return registered, model
 
 
-def compared(log: LogResource, candidate: Row, labeled: "ibis.Table") -> Comparison:
+def compared(log: LogResource, candidate: Row, labeled: "ibis.Table", script: Script) -> Comparison:
     """The candidate and the champion on the newest golden rows, save those whose inputs cannot be read, and checked."""
     wanted = golden_rows(labeled, candidate["project_id"], candidate["model_name"]).to_pyarrow().to_pylist()
     golden, excluded = with_read_inputs(log, candidate["project_id"], wanted)
     with log.session() as session:
         serving = champion(session, candidate["project_id"], candidate["model_name"])
-        version, model = incumbent(serving, golden)
+        version, model = incumbent(session, serving, golden)
+        is_scripts = is_own(session, candidate["project_id"], candidate["model_name"], candidate["model_version"])
         promoted_at = serving.log_offset if serving is not None else 0
-    ours = TrainedModel.from_bytes(read_artifact(candidate["artifact_uri"], candidate["artifact_sha256"]))
+    artifact = read_artifact(candidate["artifact_uri"], candidate["artifact_sha256"])
+    ours: Trained = OwnModel(script, artifact, candidate["rows"]) if is_scripts else TrainedModel.from_bytes(artifact)
     found = compare(golden, candidate["model_version"], ours, version, model)
     settled = past_corrections(labeled, candidate["project_id"], candidate["model_name"], promoted_at)
     cases, _ = with_read_inputs(log, candidate["project_id"], settled.to_pyarrow().to_pylist())
@@ -75,11 +91,15 @@ def compared(log: LogResource, candidate: Row, labeled: "ibis.Table") -> Compari
     return found._replace(excluded=excluded, findings=checked(known, Limits(latency_ms=log.settings.gate_latency_ms)))
 
 
-def incumbent(serving: Champion | None, golden: Sequence[Row]) -> tuple[str, TrainedModel | None]:
-    """The version to beat and its model: the champion, or before a first promotion whoever answered last."""
+def incumbent(session: Session, serving: Champion | None, golden: Sequence[Row]) -> tuple[str, TrainedModel | None]:
+    """The version to beat and its model: the champion, or before a first promotion whoever answered last.
+
+    A champion that a script trained is taken at its logged word, as one without an artifact.
+    """
     if serving is None:
         return (golden[0]["model_version"] if golden else ""), None
-    has_artifact = serving.artifact_uri is not None
+    named = (serving.project_id, serving.model_name, serving.model_version)
+    has_artifact = serving.artifact_uri is not None and not is_own(session, *named)
     return serving.model_version, TrainedModel.from_bytes(load_artifact(serving)) if has_artifact else None
 
 

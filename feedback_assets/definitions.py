@@ -83,6 +83,6 @@ defs = dg.Definitions(
         run_failure,
         asked_datasets,
     ],
-    resources={"io_manager": ParquetIOManager(), "log": LogResource()},
+    resources={"io_manager": ParquetIOManager(), "log": LogResource(), "pipes": dg.PipesSubprocessClient()},
     executor=dg.in_process_executor,
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from feedback_assets.own_training import is_own
 from feedback_assets.resources import LogResource
 from feedback_loop.learning.errors import ArtifactMismatch
 from feedback_loop.learning.explaining import classifier_of, explain
@@ -55,6 +56,8 @@ def _served(log: LogResource, project_id: int, name: str) -> tuple[str, Any]:
     with log.session() as session:
         serving = champion(session, project_id, name)
         if serving is None or serving.artifact_uri is None:
+            return "", None
+        if is_own(session, project_id, name, serving.model_version):
             return "", None
         try:
             return serving.model_version, classifier_of(load_artifact(serving))

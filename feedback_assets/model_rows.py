@@ -26,7 +26,8 @@ def candidate_row(registered: RegisteredModel, dataset: dict[str, Any]) -> "pa.T
     """A registered model and the dataset it comes from."""
     import pyarrow as pa
 
-    return pa.Table.from_pylist([{**asdict(registered), "dataset_version": dataset["dataset_version"]}])
+    named = {name: dataset[name] for name in ("dataset_version", "rows")}
+    return pa.Table.from_pylist([{**asdict(registered), **named}])
 
 
 def evaluation_rows(comparison: Comparison) -> "pa.Table":

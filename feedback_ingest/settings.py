@@ -4,7 +4,7 @@ import os
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     database_url: str | None = Field(None, description="A PostgreSQL URL; without it the data directory's own server.")
     pepper: str | None = Field(None, description="Secret for pseudonyms and fingerprints; default: a file in data_dir.")
 
+    api_url: str | None = Field(None, description="Where browsers reach the API; links in Dagster lead there.")
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="Port of the API.")
     api_workers: int = Field(
@@ -131,6 +132,10 @@ class Settings(BaseSettings):
         description="How champions go on learning: sliding_committee, partial_fit, adaptive_forest.",
     )
     incremental_every_s: float = Field(2.0, ge=0, description="Seconds between two increments of one model, at least.")
+    training_command: str | None = Field(
+        None, description="A command that trains in place of the built-in learners, started through Dagster Pipes."
+    )
+    training_params: dict[str, Any] = Field({}, description="What that command is given as `params`, as JSON.")
     gate_latency_ms: float = Field(1_000, gt=0, description="A model that answers more slowly (p95) is not promoted.")
     gate_shadow: bool = Field(
         False, description="Candidates that are as good as the champion answer in its shadow until feedback tells."

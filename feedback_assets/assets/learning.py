@@ -12,6 +12,7 @@ from feedback_assets.dataset_sources import of_graph
 from feedback_assets.drift_facts import tell_changes
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Lake, Table
+from feedback_assets.lineage_links import dataset_links
 from feedback_assets.resources import LogResource
 from feedback_assets.routing import routed
 from feedback_assets.told.learning import dataset_told, drift_told, labels_told
@@ -70,4 +71,5 @@ def training_dataset(
     sources = of_graph(log, attributed_feedback, quarantined_feedback, feedback_events, inferences, log_offset)
     dataset = compile_dataset(log, sources, recipe, project_id, log_offset)
     context.log.info(f"compiled {dataset.version} with {dataset.manifest['rows']} rows")
-    return Described(dataset_row(dataset), lambda rows: dataset_told(dataset))
+    links = dataset_links(log.settings, dataset.version)
+    return Described(dataset_row(dataset), lambda rows: {**dataset_told(dataset), **links})

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from feedback_assets import facts
+from feedback_assets.lineage_links import Links, model_links
 from feedback_assets.resources import LogResource
 from feedback_assets.sensors.pace import INTERVAL_S
 from feedback_ingest.log import LogRow
@@ -27,7 +28,8 @@ def moved_champions(context: dg.SensorEvaluationContext, log: LogResource) -> dg
         found = [fact for fact in facts.read(session, MOVED) if fact.log_offset > after]
     moved = moved_outside(found)
     for fact in moved:
-        context.instance.report_runless_asset_event(event_of(fact))
+        links = model_links(log.settings, fact.body["model_name"], fact.body["model_version"])
+        context.instance.report_runless_asset_event(event_of(fact, links))
         if fact.kind != facts.MODEL_ROLLBACK_REFUSED:
             follow_alias(log.database, fact.project_id, fact.body["model_name"], fact.body["model_version"])
         context.update_cursor(str(fact.log_offset))
@@ -39,9 +41,9 @@ def moved_outside(found: Sequence[LogRow]) -> list[LogRow]:
     return [fact for fact in found if fact.kind != facts.MODEL_PROMOTED or "actor" in fact.body]
 
 
-def event_of(fact: LogRow) -> dg.AssetMaterialization | dg.AssetObservation:
+def event_of(fact: LogRow, links: Links) -> dg.AssetMaterialization | dg.AssetObservation:
     """What is shown of it: a move makes another model serve, a refusal is only observed."""
-    told: dict[str, Any] = {"decision": fact.kind, "log_offset": fact.log_offset}
+    told: dict[str, Any] = {"decision": fact.kind, "log_offset": fact.log_offset, **links}
     told |= {name: fact.body[name] for name in SHOWN if name in fact.body}
     kind = dg.AssetObservation if fact.kind == facts.MODEL_ROLLBACK_REFUSED else dg.AssetMaterialization
     return kind("serving_model", metadata=told)

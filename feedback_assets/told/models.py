@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from feedback_assets.gate import Comparison
+from feedback_assets.own_training import OwnModel
 from feedback_assets.presentation import bar_plot, markdown_table
 from feedback_loop.learning.training import TrainedModel
 from feedback_loop.registry.shelf import RegisteredModel
@@ -15,9 +16,14 @@ if TYPE_CHECKING:
     import ibis
 
 
-def candidate_told(registered: RegisteredModel, model: TrainedModel) -> Mapping[str, Any]:
+def candidate_told(registered: RegisteredModel, model: TrainedModel | OwnModel) -> Mapping[str, Any]:
     """Which learner won on the newest rows, and where the artifact is."""
-    scores = [{"learner": name, "chosen": name == model.chosen, **found} for name, found in model.validation.items()]
+    if isinstance(model, OwnModel):
+        scores = [{"learner": model.chosen, **model.metrics}]
+    else:
+        scores = [
+            {"learner": name, "chosen": name == model.chosen, **found} for name, found in model.validation.items()
+        ]
     return {
         "model_version": registered.model_version,
         "learners": markdown_table(scores, empty="too few rows to compare learners"),

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import dagster as dg
 import pytest
 from sqlmodel import Session
 from typer.testing import CliRunner
@@ -51,7 +52,18 @@ def history(world: World) -> tuple[str, str, str]:
         ids.append(world.say(name, "explicit_correction", **corrected))
     world.live(200, right=0.6)
     world.refresh()
-    assert world.retrain().success
+    result = world.retrain()
+    assert result.success
+    told = {
+        each.step_key: each.step_materialization_data.materialization.metadata
+        for each in result.all_events
+        if each.is_step_materialization
+    }
+    links = {name: [link.url for link in given.values() if isinstance(link, dg.UrlMetadataValue)]
+             for name, given in told.items()}  # fmt: skip
+    assert "http://localhost:8000/v1/datasets/digits-0002/events" in links["training_dataset"]
+    learnt_from = "http://localhost:8000/v1/models/digits/versions/digits-0002/feedback"
+    assert learnt_from in links["candidate_model"] and learnt_from in links["champion_model"]
     return ids[0], ids[1], world.say("live-digits-0001-0-0", "explicit_correction", **corrected)
 
 

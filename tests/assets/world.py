@@ -44,6 +44,7 @@ class World:
         self.instance = instance
         self.log = LogResource(data_dir=str(data_dir), database_url=database.url)
         self.resources = {"log": self.log, "io_manager": ParquetIOManager(data_dir=str(data_dir))}
+        self.resources |= {"pipes": dg.PipesSubprocessClient()}
         self.lake = Lake(data_dir / "lake")
         self.pepper = Pepper(b"pepper of the tests, long enough")
         self._number = 0
