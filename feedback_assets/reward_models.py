@@ -45,7 +45,7 @@ def trained(log: LogResource, sources: Sources, log_offset: int) -> list[Learnt]
     Raises what `compile_dataset` does.
     """
     with log.session() as session:
-        told = facts.read(session, (TRAINED,), log_offset)
+        told = facts.read(session, (TRAINED,))
     found = []
     for project_id, model_name, pairs in _compared(sources):
         last = facts.of_model(told, project_id, model_name)[-1:]

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from examples.serving_app import Post
+
 TRUTH_SHARE = 0.5
 TRUTH_DELAY_S = 1.0
 CORRECTS_WRONG, CORRECTS_RIGHT = 0.45, 0.004
@@ -24,15 +26,6 @@ class Answer:
     model_version: str
     label: str
     truth: str
-
-
-@dataclass(frozen=True)
-class Post:
-    """One feedback to be posted `after_s` seconds; `again`: once more with the "same" or "other" content, or not."""
-
-    after_s: float
-    body: dict[str, Any]
-    again: str | None = None
 
 
 def feedback_on(answer: Answer, random: np.random.Generator) -> list[Post]:

@@ -33,6 +33,9 @@ LATER: dict[str, tuple[str, ...]] = {
 """How customers write once there is an app: other words for the same matters."""
 
 ITEMS = ("the lamp", "a kettle", "two chairs", "the headphones", "my watch", "the backpack", "a bicycle light")
+UNCLEAR = ("it is about {item} again", "the same trouble with {item} as last time", "see my letter about {item}")
+UNCLEAR_SHARE, SLIP_SHARE = 0.05, 0.04
+"""Some tickets say too little to be sorted, and some words are mistyped: no model gets all of them right."""
 BEFORE = ("", "Hello, ", "Hi there, ", "Good morning, ", "Third time I write: ")
 AFTER = ("", ". Thanks", ". What now?", ", it is urgent", ". Order 40{digit}{digit}", ". Regards, {name}")
 NAMES = ("Ada", "Ben", "Chen", "Dora", "Emil", "Fatma")
@@ -53,6 +56,7 @@ FILLER = (
     "You can also visit one of our forty shops.",
     "Please note that opening hours differ on public holidays.",
 )
+LETTERS = 5
 WORD = re.compile(r"[a-z']+")
 
 
@@ -76,9 +80,18 @@ def ticket(chance: Random, is_later: bool = False) -> Ticket:
     """A ticket on any topic; a later one is mostly in the words of those who use the app."""
     topic = chance.choice(list(TOPICS))
     wordings = LATER if is_later and chance.random() < 0.85 else TOPICS
-    said = chance.choice(BEFORE) + chance.choice(wordings[topic]) + chance.choice(AFTER)
+    matter = chance.choice(UNCLEAR if chance.random() < UNCLEAR_SHARE else wordings[topic])
     named = {"item": chance.choice(ITEMS), "digit": str(chance.randrange(10)), "name": chance.choice(NAMES)}
-    return Ticket(said.format(**named), topic)
+    said = (chance.choice(BEFORE) + matter + chance.choice(AFTER)).format(**named)
+    return Ticket(" ".join(_typed(chance, word) for word in said.split()), topic)
+
+
+def _typed(chance: Random, word: str) -> str:
+    """A word as somebody in a hurry types it: now and then a letter is missing."""
+    if len(word) < 4 or chance.random() >= SLIP_SHARE:
+        return word
+    place = chance.randrange(1, len(word))
+    return word[:place] + word[place + 1 :]
 
 
 def reply(chance: Random, topic: str, asked: str, is_careful: bool) -> Reply:
@@ -104,5 +117,5 @@ def prefers_first(chance: Random, first: Reply, second: Reply) -> bool:
 
 
 def words_of(text: str) -> dict[str, int]:
-    """How often each word stands in a text: what the desk's model reads of a ticket."""
-    return dict(Counter(WORD.findall(text.lower())))
+    """How often each word, by its first letters, stands in a text: what the desk's model reads of a ticket."""
+    return dict(Counter(word[:LETTERS] for word in WORD.findall(text.lower())))

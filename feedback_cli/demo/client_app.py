@@ -21,11 +21,11 @@ class AppDied(FeedbackError):
     """The example app ended by itself; its log says why."""
 
 
-def digits_command(*arguments: str) -> list[str]:
-    """The command of the digits app; raises SetupError outside a clone, where the examples are not."""
-    if not (PROJECT / "examples" / "digits_app").is_dir():
-        raise SetupError("the digits example is not installed; run the demo from a clone, or use --from DIR")
-    return [sys.executable, "-m", "examples.digits_app", *arguments]
+def app_command(package: str, *arguments: str) -> list[str]:
+    """The command of an example app; raises SetupError outside a clone, where the examples are not."""
+    if not (PROJECT / "examples" / package).is_dir():
+        raise SetupError("the examples are not installed; run the demo from a clone, or use --from DIR")
+    return [sys.executable, "-m", f"examples.{package}", *arguments]
 
 
 class ClientApp:

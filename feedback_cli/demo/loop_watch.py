@@ -23,6 +23,7 @@ DECISIONS = (
     "dataset_compiled",
     "model_promoted",
     "model_refused",
+    "reward_model_trained",
 )
 METRIC = "accuracy"
 

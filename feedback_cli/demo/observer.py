@@ -13,6 +13,8 @@ from feedback_loop.learning.increments import is_increment
 
 LOOK_S = 0.5
 RUNS_EVERY_S = 1.0
+TABULAR = "tabular"
+"""The format of datasets that champions are trained on."""
 NOT_SHOWN = ("retraining_suppressed",)
 
 
@@ -78,7 +80,8 @@ class Observer:
 
     def fact_time(self, kind: str, after: datetime) -> datetime | None:
         """When the first fact of `kind` came into the log after a moment."""
-        return next((fact.received_at for fact in self.facts if fact.kind == kind and fact.received_at > after), None)
+        of_kind = (fact for fact in self.facts if fact.kind == kind and fact.body.get("format", TABULAR) == TABULAR)
+        return next((fact.received_at for fact in of_kind if fact.received_at > after), None)
 
     def _look_at_runs(self) -> None:
         runs = self._dagster.runs()

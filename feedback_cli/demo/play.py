@@ -7,18 +7,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from feedback_cli.demo.digits import DigitsDemo, DigitsOptions
+from feedback_cli.demo.app_demo import AppDemo, AppOptions
 from feedback_cli.demo.display import Display
 from feedback_cli.demo.recording import Recording, open_recording
 from feedback_cli.demo.replay import Replay, print_tenths
 from feedback_cli.demo.report import Report
+from feedback_cli.demo.scenarios import SCENARIOS
 from feedback_cli.demo.setting_up import watcher_key
 from feedback_cli.supervision.interrupts import stop_on_signals
 from feedback_cli.supervision.system import System, everything, running
 from feedback_ingest.errors import SetupError
 from feedback_ingest.settings import Settings, get_settings
 
-DIGITS_RATE, RECORDING_RATE = 50.0, 100.0
+RECORDING_RATE = 100.0
 FEWEST_ROWS = 500
 COOLDOWN_S = 5
 LEARNER, EVERY_S = "sliding_committee", 0.5
@@ -32,6 +33,7 @@ class Interrupted(SetupError):
 class Wishes:
     """What was asked for on the command line; None: the default of the scenario."""
 
+    scenario: str
     folder: Path | None
     rate: float | None
     model_name: str | None
@@ -86,11 +88,12 @@ def _played(
     if stop.is_set():
         raise Interrupted()
     if recording is None:
-        rate = wishes.rate or DIGITS_RATE
-        options = DigitsOptions(
-            wishes.seed, rate, wishes.has_drift, wishes.is_quick, wishes.deadline_s, wishes.is_exiting
+        scenario = SCENARIOS[wishes.scenario]
+        rate, is_quick = wishes.rate or scenario.rate, wishes.is_quick or scenario.is_short
+        options = AppOptions(
+            scenario, wishes.seed, rate, wishes.has_drift, is_quick, wishes.deadline_s, wishes.is_exiting
         )
-        report = DigitsDemo(system, options, display, stop).run()
+        report = AppDemo(system, options, display, stop).run()
     else:
         name = wishes.model_name or recording.model_name or _name_of(wishes.folder)
         report = Replay(system, recording, name, wishes.rate or RECORDING_RATE, wishes.is_exiting, display, stop).run()

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from feedback_cli.demo import preferences
 from feedback_cli.demo.dagster_runs import GraphState, Run
 from feedback_cli.demo.latency import Stages
 
@@ -73,6 +74,13 @@ class Report:
         half.write_text(json.dumps(self.as_json(), indent=1, default=str) + "\n")
         half.replace(path)
 
+    def _told(self) -> dict[str, str]:
+        """What the gate said last, and what was learnt of preferences where there are any."""
+        verdicts = self.more.get("verdicts", [])
+        decided = "promoted" if verdicts and verdicts[-1]["is_promoted"] else "refused"
+        told = {f"gate: {decided}": "; ".join(verdicts[-1]["reasons"])} if verdicts else {}
+        return told | (preferences.rows(self.more["preferences"]) if "preferences" in self.more else {})
+
     def disagreements(self) -> list[str]:
         """Where the client's sums and the database disagree."""
         found = []
@@ -103,6 +111,8 @@ class Report:
             table.add_row("checks green", f"{len(self.graph.green)} of {checks}")
         for rule, count in self.more.get("quarantined_by_rule", {}).items():
             table.add_row(f"quarantined by {rule}", str(count))
+        for name, said in self._told().items():
+            table.add_row(name, said)
         for name, link in self.links.items():
             table.add_row(name, link)
         console.print(table)

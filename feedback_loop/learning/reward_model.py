@@ -22,7 +22,7 @@ WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 MIN_PAIRS = 20
 MIN_HELD_OUT = 10
 """On fewer pairs that nobody learnt from it is not known whether a model is of any use."""
-FIRST_PAIRS = 50
+FIRST_PAIRS = 80
 """A first model is trained once there are so many: of them some are golden, and some held out."""
 GROWTH = 0.2
 """The next one once there are so many more, as a share of those there were."""

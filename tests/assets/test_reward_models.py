@@ -83,6 +83,7 @@ def test_preferences_become_a_judge_of_answers(world: World) -> None:
     world.infer("before", **answer("before", "where is my parcel", "Thank you for telling us."))
     assert world.refresh().success
     told = learnt(world)
+    learnt(world)
     [fact] = world.facts(TRAINED)
     for name, text in (("kind", "I gladly help with that. The courier brings the parcel again tomorrow before noon."),
                        ("cold", "This is not our fault. We will look into it.")):  # fmt: skip
@@ -171,8 +172,8 @@ def test_a_model_that_is_no_better_than_length_judges_nobody(world: World) -> No
 
 
 def test_the_sensor_asks_once_for_enough_new_pairs(world: World) -> None:
-    """It counts what was refreshed, each pair once, and fewer than fifty are none."""
-    compared(world, 49, seed=6)
+    """It counts what was refreshed, each pair once, and fewer than eighty are none."""
+    compared(world, 79, seed=6)
     ticked: list[Any] = []
 
     def tick(cursor: str | None) -> str | None:

@@ -6,9 +6,10 @@ from typing import Any, cast
 import numpy as np
 
 from examples.digits_app import images
-from examples.digits_app.app import DigitsApp, Plan
-from examples.digits_app.outbox import durable_ms
-from examples.digits_app.users import Answer, Post, feedback_on
+from examples.digits_app.app import DigitsApp
+from examples.digits_app.users import Answer, feedback_on
+from examples.outbox import durable_ms
+from examples.serving_app import Plan, Post
 
 
 def answers(wrong_share: float, count: int = 4000) -> list[Answer]:

@@ -1,4 +1,4 @@
-"""The digits demo: phases from the first model to the table, played by the example app against a running system."""
+"""A demo by an example app: phases from the first model to the table, played against a running system."""
 
 import random
 import subprocess
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from feedback_cli.demo import latency
-from feedback_cli.demo.client_app import PROJECT, ClientApp, digits_command
+from feedback_cli.demo import latency, preferences
+from feedback_cli.demo.client_app import PROJECT, ClientApp, app_command
 from feedback_cli.demo.dagster_runs import DagsterRuns
 from feedback_cli.demo.display import Display
 from feedback_cli.demo.ending import links, retrainings, settle, training_times
@@ -17,6 +17,7 @@ from feedback_cli.demo.ledger import read_ledger
 from feedback_cli.demo.loop_watch import LoopWatch
 from feedback_cli.demo.observer import Observer
 from feedback_cli.demo.report import Report
+from feedback_cli.demo.scenarios import Scenario
 from feedback_cli.demo.setting_up import DEMO_PROJECT_ID, client_key, first_champion
 from feedback_cli.demo.stored import quarantined_by_rule, stored_events
 from feedback_cli.supervision.system import System
@@ -30,9 +31,10 @@ RECOVERED_ROWS = 120
 
 
 @dataclass(frozen=True)
-class DigitsOptions:
+class AppOptions:
     """How the demo is played."""
 
+    scenario: Scenario
     seed: int
     rate: float
     has_drift: bool
@@ -47,29 +49,30 @@ class DigitsOptions:
 
 
 @dataclass
-class DigitsDemo:
+class AppDemo:
     """One play on a running system."""
 
     system: System
-    options: DigitsOptions
+    options: AppOptions
     display: Display
     stop: threading.Event
     drifted_at: datetime | None = None
     serving: dict[str, datetime] = field(default_factory=dict)
     measured: dict[str, dict[str, float]] | None = None
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    preferred: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> Report:
         """Plays all phases; what went wrong stands in the report's failures. Raises FeedbackError."""
         folder = self.system.settings.data_dir / "demo"
         folder.mkdir(exist_ok=True)
         self.ledger = folder / "ledger.jsonl"
-        self.display.phase("training the first model, offline, on 400 images of the old scanner")
+        self.display.phase(self.scenario.first)
         artifact = folder / "first-model.bin"
-        command = digits_command("first-model", "--out", str(artifact), "--seed", str(self.options.seed))
+        command = self._command("first-model", "--out", str(artifact), "--seed", str(self.options.seed))
         if subprocess.run(command, cwd=PROJECT, env=self.system.environment).returncode:
-            raise SetupError("the first model could not be trained; run `python -m examples.digits_app first-model`")
-        self.first = first_champion(self.system, "digits", artifact.read_bytes())
+            raise SetupError(f"the first model could not be trained; run `{' '.join(command[1:])}`")
+        self.first = first_champion(self.system, self.scenario.model_name, artifact.read_bytes())
         self.model_name = self.first.model_name
         self.key = client_key(self.system.database)
         dagster = DagsterRuns(self.system.addresses.dagster_url)
@@ -82,10 +85,18 @@ class DigitsDemo:
             app.close()
         return self._report(dagster, failures)
 
+    @property
+    def scenario(self) -> Scenario:
+        """What is played."""
+        return self.options.scenario
+
+    def _command(self, *arguments: str) -> list[str]:
+        return app_command(self.scenario.package, *arguments)
+
     def _app_command(self) -> list[str]:
         options = self.options
         drift = ["--drift-after", f"{options.drift_after_s():.1f}"] if options.has_drift else []
-        return digits_command(
+        return self._command(
             *("run", "--url", self.system.addresses.api_url, "--model-name", self.model_name),
             *("--rate", str(options.rate), "--seed", str(options.seed), "--ledger", str(self.ledger)),
             *drift,
@@ -96,25 +107,50 @@ class DigitsDemo:
 
     def _phases(self, app: ClientApp) -> list[str]:
         failures: list[str] = []
-        self.display.phase("steady: the old scanner, the first model, its users")
+        self.display.phase(self.scenario.steady)
         if self.options.has_drift:
             failures += self._drift_and_recovery(app)
         else:
             seconds = QUICK_NO_DRIFT_S if self.options.is_quick else NO_DRIFT_S
             self.observer.until(lambda: False, seconds, lambda: self._hear(app))
+        if self.scenario.compares:
+            failures += self._wait_for_judge(app)
         self._measure(app)
-        self.display.phase("no more images; the last words of the users, then the graph catches up")
+        self.display.phase(self.scenario.ends)
         app.command("stop")
         self.observer.until(app.ended, 40.0, lambda: self._hear(app))
         self._hear(app)
-        return failures or settle(self.system, self.observer, self.options.is_exiting)
+        failures = failures or settle(self.system, self.observer, self.options.is_exiting)
+        if self.scenario.compares:
+            failures += self._look_at_preferences()
+        return failures
+
+    def _wait_for_judge(self, app: ClientApp) -> list[str]:
+        """Until a reward model is in force and has judged enough answers."""
+        self.display.phase("a reward model learns what customers prefer, and judges every answer")
+        asked = self.system.database, DEMO_PROJECT_ID, self.model_name
+        deadline_s = self.options.deadline_s
+        if not self.observer.until(lambda: preferences.judged(*asked), deadline_s, lambda: self._hear(app)):
+            return [f"no reward model judged {preferences.ENOUGH_JUDGED} answers within {deadline_s:.0f} s"]
+        return []
+
+    def _look_at_preferences(self) -> list[str]:
+        self.display.phase("datasets for trainers: demonstrations, and pairs")
+        asked = DEMO_PROJECT_ID, self.model_name
+        model = preferences.in_force(self.observer)
+        self.preferred = {
+            "reward_model": model.body if model else None,
+            "scores": preferences.scores(self.system.database, *asked),
+            "datasets": preferences.compiled(self.system, *asked),
+        }
+        return preferences.missed(self.preferred)
 
     def _drift_and_recovery(self, app: ClientApp) -> list[str]:
         deadline_s = self.options.deadline_s
         drift_s = self.options.drift_after_s() + START_S
         if not self.observer.until(lambda: self.drifted_at is not None, drift_s, lambda: self._hear(app)):
             return ["the demo ended before the drift"]
-        self.display.phase("drift: another scanner, half the contrast on a lifted black level")
+        self.display.phase(self.scenario.drift)
         if not self.observer.until(lambda: len(self.serving) > 1, deadline_s, lambda: self._hear(app)):
             return [f"no new champion was served within {deadline_s:.0f} s of the drift"]
         self.display.phase("a new champion is served: does accuracy recover?")
@@ -123,7 +159,7 @@ class DigitsDemo:
         return []
 
     def _has_recovered(self, app: ClientApp) -> bool:
-        """Live accuracy first, then the unseen images; where they are not satisfied, another retraining may help."""
+        """Live accuracy first, then what was never answered; where they do not agree, another retraining may help."""
         version, since = list(self.serving.items())[-1]
         assert self.drifted_at is not None
         before, _ = self.observer.view.accuracy(until=self.drifted_at)
@@ -151,7 +187,7 @@ class DigitsDemo:
             self.counts = event["counts"]
         elif kind == "drifted":
             self.drifted_at = datetime.fromisoformat(event["at"])
-            self.display.milestone("the scanner was changed")
+            self.display.milestone(self.scenario.drifted)
         elif kind == "serving":
             self.serving[event["model_version"]] = datetime.fromisoformat(event["at"])
             self.display.milestone(f"the app serves {event['model_version']}")
@@ -159,13 +195,13 @@ class DigitsDemo:
             self.measured = event["accuracy"]
 
     def _accuracy(self) -> dict[str, float | None]:
-        """On the unseen images: first model by the old scanner, first and last model by the new one."""
+        """On what was never answered: the first model before the drift, the first and the last model after it."""
         measured = self.measured or {}
         first, last = measured.get(self.first.model_version, {}), measured.get(next(reversed(self.serving), ""), {})
-        before = first.get("old_scanner")
+        before = first.get("before")
         if not self.options.has_drift:
-            return {"before": before, "drifted": None, "after": last.get("old_scanner")}
-        return {"before": before, "drifted": first.get("new_scanner"), "after": last.get("new_scanner")}
+            return {"before": before, "drifted": None, "after": last.get("before")}
+        return {"before": before, "drifted": first.get("after"), "after": last.get("after")}
 
     def _report(self, dagster: DagsterRuns, failures: list[str]) -> Report:
         database, first = self.system.database, self.observer.first_offset
@@ -173,7 +209,7 @@ class DigitsDemo:
         trained = training_times(self.observer, self.serving, {name: each.log_offset for name, each in queue.items()})
         accuracy = self._accuracy()
         report = Report(
-            scenario="digits" if self.options.has_drift else "digits without drift",
+            scenario=self.scenario.name + ("" if self.options.has_drift else " without drift"),
             counts=self.counts,
             stored=stored_events(database, DEMO_PROJECT_ID, self.model_name, self.key.id, first),
             accuracy=accuracy,
@@ -187,11 +223,25 @@ class DigitsDemo:
                 "seed": self.options.seed,
                 "after_drift_s": self._after_drift(),
                 "quarantined_by_rule": quarantined_by_rule(self.system.settings.lake_dir, self.model_name),
+                "verdicts": self._verdicts(),
+                **({"preferences": self.preferred} if self.preferred else {}),
             },
         )
         missing = accuracy_missed(**accuracy) if self.options.has_drift else []
         report.failures = [*failures, *missing, *missed(report, expects_retraining=self.options.has_drift)]
         return report
+
+    def _verdicts(self) -> list[dict[str, Any]]:
+        """What the gate decided of each candidate, with its reasons."""
+        told = [fact for fact in self.observer.facts if fact.kind in ("model_promoted", "model_refused")]
+        return [
+            {
+                "model_version": fact.body["model_version"],
+                "is_promoted": fact.kind == "model_promoted",
+                "reasons": fact.body.get("reasons") or fact.body["reason"].split("; "),
+            }
+            for fact in told
+        ]
 
     def _after_drift(self) -> dict[str, float]:
         """Seconds from the drift to each first thing the loop did about it."""
