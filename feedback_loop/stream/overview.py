@@ -29,6 +29,7 @@ DECISIONS = (
     "model_trained",
     "retraining_suppressed",
     "retraining_triggered",
+    "reward_model_trained",
 )
 NEWEST = 30
 MOST_MODELS = 100

@@ -19,6 +19,7 @@ const WORDS = {
   model_trained: ["trained", ""],
   retraining_suppressed: ["no retraining", ""],
   retraining_triggered: ["retraining", "accent"],
+  reward_model_trained: ["reward model", ""],
 };
 const DRIFT = ["drift_detected", "drift_resolved", "drift_signalled", "retraining_triggered", "retraining_suppressed"];
 
