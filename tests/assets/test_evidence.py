@@ -6,7 +6,12 @@ import dagster as dg
 import orjson
 import pytest
 
+from feedback_assets.sensors.drift import drift
+from feedback_ingest.decisions import Decider
+from feedback_loop.learning.standing_triggers import Trigger, Wanted
 from feedback_loop.registry import dataset_shelf
+from feedback_loop.stream.standing import ProjectTriggers
+from tests.assets.test_sensors import Sensor
 from tests.assets.world import DAY, World
 
 LIKED, DISLIKED = {"positive": True}, {"positive": False}
@@ -25,8 +30,19 @@ def answered(world: World, start: int, count: int, tier: str, every: int, bad: i
     world._append(rows)
 
 
+def asked_by_bias(world: World) -> list[dg.RunRequest]:
+    """What the sensor requests for a trigger of the project that holds where a bias stands in the log."""
+    trigger = Trigger(trigger_id="fair", conditions=(Wanted(kind="bias", at_least=1),), min_labels=0)
+    with world.log.session() as session:
+        ProjectTriggers(session, 1).define(trigger, Decider("somebody", world.pepper), DAY)
+    return Sensor(world, drift).look()
+
+
 def test_a_bias_is_told_once_and_shown(world: World) -> None:
-    """A loud tier sends most of the negatives: a fact says so, a second look says nothing new, the UI shows it all."""
+    """A loud tier sends most of the negatives: a fact says so, a second look says nothing new, the UI shows it all.
+
+    A trigger that asks for it starts a training.
+    """
     answered(world, 0, 200, "loud", 1, 2)
     answered(world, 200, 480, "quiet", 20, 7)
     world.refresh()
@@ -44,6 +60,8 @@ def test_a_bias_is_told_once_and_shown(world: World) -> None:
     assert told["digits by tier"].value.startswith("![digits by tier: shares of traffic and of answers](data:")
     assert "| digits | 224 |" in told["liking"].value
     assert "| digits | tier |" in told["estimates"].value
+    [request] = asked_by_bias(world)
+    assert request.tags["feedback/reason"] == f"trigger fair: {len(fact.body['findings'])} findings of bias"
 
 
 def test_a_dataset_holds_nobodys_flood_and_nothing_without_consent(world: World) -> None:
