@@ -132,6 +132,7 @@ class Settings(BaseSettings):
         description="How champions go on learning: sliding_committee, partial_fit, adaptive_forest.",
     )
     incremental_every_s: float = Field(2.0, ge=0, description="Seconds between two increments of one model, at least.")
+    increments_kept: int = Field(20, ge=2, description="Newest increments of a model that stay on the shelf.")
     training_command: str | None = Field(
         None, description="A command that trains in place of the built-in learners, started through Dagster Pipes."
     )

@@ -16,6 +16,7 @@ from feedback_loop.learning.incremental_learners import collect
 from feedback_loop.learning.increments import decide, increment_name
 from feedback_loop.learning.training import TrainedModel
 from feedback_loop.registry.champions import ChampionMoved, promote
+from feedback_loop.registry.pruning import prune_increments
 from feedback_loop.registry.shelf import RegisteredModel, follow_alias, register
 from feedback_loop.registry.tables import Champion
 from feedback_loop.stream.queue.following import examples_after, newest_place
@@ -110,6 +111,8 @@ class Worker:
             return
         follower.serving, follower.served_version = model, registered.model_version
         self._tell(registered, reason, upto)
+        kept = self.log.settings.increments_kept
+        prune_increments(self.log.database, champion.project_id, champion.model_name, kept)
 
     def _tell(self, registered: RegisteredModel, reason: str, upto: int) -> None:
         follow_alias(self.log.database, registered.project_id, registered.model_name, registered.model_version)

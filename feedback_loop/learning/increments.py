@@ -1,7 +1,7 @@
 """Increments: a champion that goes on learning, as versions of it; how they are named, and when one serves."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from feedback_loop.learning.gate_checks import Answered, Finding
@@ -52,6 +52,12 @@ def roots(versions: "StringValue") -> "StringValue":
 def is_increment(version: str) -> bool:
     """Whether it is a version that a champion learnt its way to, without a full retraining."""
     return NAMED.match(version) is not None
+
+
+def prunable(newest_first: Sequence[str], needed: Collection[str], keep: int) -> list[str]:
+    """Which of a model's versions need not stay: increments beyond the newest `keep`, save those that are needed."""
+    increments = [version for version in newest_first if is_increment(version)]
+    return [version for version in increments[keep:] if version not in needed]
 
 
 def decide(answered: Sequence[Answered], is_own: bool, findings: Sequence[Finding] = ()) -> Serve:

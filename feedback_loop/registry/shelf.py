@@ -94,6 +94,14 @@ def follow_alias(database: Database, project_id: int, model_name: str, model_ver
     return found is not None
 
 
+def withdraw(database: Database, project_id: int, model_name: str, model_version: str) -> None:
+    """Takes a version out of MLflow's registry; its run, with metrics and parameters, stays."""
+    client, name = _client(database), _shelf_name(project_id, model_name)
+    found = _found(client, name, model_version)
+    if found is not None:
+        client.delete_model_version(name, found.version)
+
+
 def read_artifact(uri: str, sha256_hex: str) -> bytes:
     """The bytes of an artifact; raises ArtifactMismatch where they are missing or not the ones that were registered."""
     parsed = urlparse(uri)

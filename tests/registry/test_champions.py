@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -15,6 +15,8 @@ from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.errors import ArtifactMismatch
 from feedback_loop.registry import champions, shelf
+from feedback_loop.registry.pruning import prune_increments
+from feedback_loop.registry.rollbacks import Order, roll_back
 from feedback_loop.registry.shelf import RegisteredModel, VersionTaken
 from feedback_loop.registry.tables import Champion
 
@@ -183,3 +185,29 @@ def test_a_first_model_needs_no_artifact(
     assert session.exec(select(Champion).where(Champion.model_name == model_name)).one().artifact_uri is None
     with pytest.raises(ArtifactMismatch):
         champions.load_artifact(serving)
+
+
+def test_increments_are_pruned_and_the_way_back_stays(
+    database: Database, settings: Settings, session: Session, pepper: Pepper, model_name: str
+) -> None:
+    """Of five increments the newest two stay, on the disk, in MLflow and in the table; a rollback still goes all the
+    way, past what is gone, to the version that the gate promoted, and that one is never pruned.
+    """
+    versions = ["m-0001", *(f"m-0001.increment-{n}" for n in range(1, 6))]
+    uris = {}
+    for place, version in enumerate(versions):
+        registered = shelf.register(database, settings, model_name, version.encode(), version)
+        uris[version] = urlparse(str(registered.artifact_uri)).path
+        champions.promote(session, registered, "better", NOW + timedelta(seconds=place), pepper)
+        session.commit()
+
+    gone = prune_increments(database, 1, model_name, keep=2)
+
+    assert sorted(gone) == versions[1:4]
+    assert [version for version in versions if Path(unquote(uris[version])).exists()] == [versions[0], *versions[4:]]
+    client, name = shelf._client(database), shelf._shelf_name(1, model_name)
+    assert [shelf._found(client, name, version) is not None for version in versions] == [True, *[False] * 3, True, True]
+    assert prune_increments(database, 1, model_name, keep=2) == []
+    back = [roll_back(session, Order(1, model_name, None, "worse", is_by_hand=True), NOW, pepper, 0) for _ in range(3)]
+    assert [one.serving for one in back if one] == [versions[4], versions[0], versions[0]]
+    assert back[2] is not None and back[2].code == "no_previous_version"
