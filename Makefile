@@ -21,7 +21,7 @@ export UV_SYSTEM_CERTS ?= 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench chaos docs vendor label-studio lint
+.PHONY: help setup demo up test browser check bench chaos docs vendor label-studio lint
 
 help: ## list the verbs
 	@echo 'make VERB [ARGS="..."]'
@@ -36,9 +36,12 @@ up: setup ## run API, stream, Dagster and an embedded Postgres until Ctrl-C
 	@$(BIN)/feedback up $(ARGS)
 
 test: setup ## run the tests, the loop itself included
-	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) -m 'not chaos and not browser' $(ARGS)
 
-check: setup lint ## what CI runs: linters, types, layers, tests
+browser: setup ## test the pages in a headless chromium; where there is none, that is told
+	@$(BIN)/pytest $(SIDE_BY_SIDE) -m 'browser and not chaos' -rs $(ARGS)
+
+check: setup lint ## what CI runs: linters, types, layers, tests, those in a browser too
 	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 bench: setup ## measure; ARGS="ingest --json" chooses what
