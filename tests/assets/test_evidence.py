@@ -45,7 +45,7 @@ def test_a_bias_is_told_once_and_shown(world: World) -> None:
     """
     answered(world, 0, 200, "loud", 1, 2)
     answered(world, 200, 480, "quiet", 20, 7)
-    world.refresh()
+    world.refresh(only="labeled_set")
     world.job("evidence").execute_in_process(instance=world.instance)
     result = world.job("evidence").execute_in_process(instance=world.instance)
 
@@ -71,7 +71,7 @@ def test_a_dataset_holds_nobodys_flood_and_nothing_without_consent(world: World)
     for n in range(170):
         user = {"user_id": "p_evil" if n < 70 else f"p_{n}", "consent": {"training": n % 10 != 9}}
         world.say(f"i{n}", "explicit_label", user_context=user, pass_probability=0.5)
-    world.refresh()
+    world.refresh(only="labeled_set")
 
     world.job("dataset").execute_in_process(instance=world.instance)
 
@@ -95,12 +95,12 @@ def test_a_dataset_weighs_as_traffic_does_and_is_refused_where_it_cannot(
         world.infer(f"i{n}", segments={"tier": "loud" if n < 90 else "quiet"})
     for n in (*range(90), *range(90, 300, 15)):
         world.say(f"i{n}", "explicit_label")
-    world.refresh()
+    world.refresh(only="labeled_set")
 
     world.job("dataset").execute_in_process(instance=world.instance)
     for n in range(100):
         world.infer(f"s{n}", segments={"tier": "silent"})
-    world.refresh()
+    world.refresh(only="labeled_set")
     refused = world.job("dataset").execute_in_process(instance=world.instance, raise_on_error=False)
 
     [row] = world.rows("training_dataset")
@@ -128,10 +128,10 @@ def test_users_are_judged_by_what_is_known_and_their_rows_weigh_accordingly(worl
     for n in range(18):
         right = "0" if n % 2 else "1"
         world.say(f"i{n}", "explicit_label", value={"label": right}, user_context={"user_id": f"p_other{n}"})
-    world.refresh()
+    world.refresh(only="labeled_set")
     for _ in range(2):
         result = world.job("evidence").execute_in_process(instance=world.instance)
-    world.refresh()
+    world.refresh(only="labeled_set")
 
     [fact] = world.facts("actor_weighed", "actor_suspended", "actor_held")
     rows = {row["user_ref"]: row for row in world.rows("trust_report")}
@@ -154,7 +154,7 @@ def test_a_source_that_becomes_worse_is_told_once_and_shown(world: World) -> Non
         label = right if n < 120 or n % 2 else wrong
         world.say(f"i{n}", "explicit_label", value={"label": label}, user_context={"user_id": f"p_{n}"})
         world.say(f"i{n}", "ground_truth", value={"label": right}, source={"kind": "system"})
-    world.refresh()
+    world.refresh(only="labeled_set")
     for _ in range(2):
         result = world.job("evidence").execute_in_process(instance=world.instance)
 

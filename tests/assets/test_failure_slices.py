@@ -14,7 +14,7 @@ def test_a_planted_slice_is_found_and_drawn(world: World) -> None:
         tier, truth = ("free", "pro")[n % 2], "1" if n % 4 else "2"
         world.infer(f"i{n}", segments={"tier": tier}, feature_attributions={tier: -0.9})
         world.say(f"i{n}", value={"label": truth}, source={"kind": "system"})
-    world.refresh()
+    world.refresh(only="labeled_set")
 
     result = world.job("evidence").execute_in_process(instance=world.instance)
 
@@ -32,11 +32,11 @@ def test_a_planted_slice_is_found_and_drawn(world: World) -> None:
 def test_a_champions_wrong_answers_are_explained(world: World) -> None:
     """Once a model was promoted, what weighed most in its newest wrong answers is told, the largest first."""
     world.live(300, right=0.6)
-    world.refresh()
+    world.refresh(only="labeled_set")
     assert world.retrain().success
     [verdict] = world.rows("champion_model")
     world.live(60, right=0.5, version=verdict["serving_version"], seed=3)
-    world.refresh()
+    world.refresh(only="labeled_set")
 
     assert world.job("evidence").execute_in_process(instance=world.instance).success
 

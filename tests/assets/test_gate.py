@@ -49,7 +49,7 @@ def test_a_flood_of_inverted_labels_is_refused_and_named(world: World) -> None:
     """
     _corrected(world, 90, DAY, 0.9, False, 1)
     _corrected(world, 210, DAY + timedelta(hours=1), 0.9, True, 2)
-    world.refresh()
+    world.refresh(only="labeled_set")
 
     assert world.retrain().success
 

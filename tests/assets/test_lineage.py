@@ -51,7 +51,7 @@ def history(world: World) -> tuple[str, str, str]:
         world.infer(name, "1", inputs={"pixels": [0.0, 0.0, 4.0]})
         ids.append(world.say(name, "explicit_correction", **corrected))
     world.live(200, right=0.6)
-    world.refresh()
+    world.refresh(only="labeled_set")
     result = world.retrain()
     assert result.success
     told = {

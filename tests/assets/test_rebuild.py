@@ -95,7 +95,7 @@ def test_a_dataset_is_made_again_whatever_came_later(world: World, monkeypatch: 
     world.live(120, right=0.6)
     said_then = {"user_ref": "p_one", "segments": {"plan": "pro"}}
     world.answered("identity", "p_one", said_then)
-    world.refresh()
+    world.refresh(only="labeled_set")
     assert world.job("dataset").execute_in_process(instance=world.instance).success
     made = compiled(world, sampling={"strategy": "class_balance"}, rows=40, split={"by": "user"}, jsonl=True)
     graph = Dataset("digits-0002", world.data_dir / "datasets" / "digits-0002", {})

@@ -1,18 +1,24 @@
 """The stream's live numbers against the log's: equal to the last digit, or a red check."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from sqlalchemy import text
 
 from feedback_assets.checks import live
+from feedback_assets.partitions import UPTO_TAG, span_tags
 from feedback_assets.reconciliation import reconcile_metrics
 from feedback_ingest.settings import get_settings
 from feedback_loop.stream.process import catch_up
 from tests.assets.world import DAY, NEXT_DAY, World, checks
 
 CHECKS = ("live_attribution_is_the_logs", "live_metrics_are_the_logs", "live_enrichments_are_the_logs")
+LIVE = ("live_metrics", "live_enrichments", "attribution_changes")
+"""The stream's tables that a difference is planted in."""
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +56,29 @@ def _compared_and_split(world: World) -> None:
     world.say("pair", "explicit_binary", at=early, received=NEXT_DAY, value={"positive": False})
 
 
+@contextmanager
+def _planted(world: World, statement: str) -> Iterator[None]:
+    """The stream's tables as `statement` leaves them; afterwards they are as they were."""
+    with world.database.engine.begin() as connection:
+        for table in LIVE:
+            connection.execute(text(f"CREATE TABLE kept_{table} AS TABLE {table}"))
+        assert connection.execute(text(statement)).rowcount > 0
+    yield
+    with world.database.engine.begin() as connection:
+        for table in LIVE:
+            connection.execute(text(f"DELETE FROM {table}"))
+            connection.execute(text(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM kept_{table}"))
+            connection.execute(text(f"DROP TABLE kept_{table}"))
+
+
+def _compared(world: World, upto: int | None = None) -> dict[str, dg.AssetCheckEvaluation]:
+    """What the checks say when they are run alone."""
+    tags = {**span_tags(str(DAY.date()), str(NEXT_DAY.date())), UPTO_TAG: str(upto or world.head())}
+    return checks(world.job("live").execute_in_process(instance=world.instance, tags=tags))
+
+
 def _red(world: World) -> set[str]:
-    result = world.refresh(DAY, NEXT_DAY, checked=True)
-    assert result.success
-    return {name for name in CHECKS if not checks(result)[name].passed}
+    return {name for name, found in _compared(world).items() if not found.passed}
 
 
 def test_live_numbers_are_the_logs(world: World) -> None:
@@ -69,29 +94,29 @@ def test_live_numbers_are_the_logs(world: World) -> None:
     assert found["live_metrics_are_the_logs"].metadata["compared"].value >= 10
 
 
-@pytest.mark.parametrize(
-    ("planted", "red"),
-    [
-        ("UPDATE live_metrics SET numerator = numerator + 0.000001 WHERE metric = 'accuracy'", CHECKS[1]),
-        ("DELETE FROM live_metrics WHERE metric = 'volume'", CHECKS[1]),
-        ("""UPDATE live_enrichments SET answer = '{"confidence": 0.6, "entropy": 0.9, "margin": 0.3}'""", CHECKS[2]),
-        ("DELETE FROM live_enrichments", CHECKS[2]),
-        (
-            'UPDATE attribution_changes SET after = after || \'{"state": "pending"}\' WHERE feedback_offset = 2',
-            CHECKS[0],
-        ),
-        ("DELETE FROM attribution_changes WHERE feedback_offset = 2", CHECKS[0]),
-    ],
-)
-def test_a_planted_difference_turns_its_check_red(world: World, planted: str, red: str) -> None:
+RED = {
+    "UPDATE live_metrics SET numerator = numerator + 0.000001 WHERE metric = 'accuracy'": CHECKS[1],
+    "DELETE FROM live_metrics WHERE metric = 'volume'": CHECKS[1],
+    """UPDATE live_enrichments SET answer = '{"confidence": 0.6, "entropy": 0.9, "margin": 0.3}'""": CHECKS[2],
+    "DELETE FROM live_enrichments": CHECKS[2],
+    """UPDATE attribution_changes SET after = after || '{"state": "pending"}' WHERE feedback_offset = 2""": CHECKS[0],
+    "DELETE FROM attribution_changes WHERE feedback_offset = 2": CHECKS[0],
+}
+
+
+def test_a_planted_difference_turns_its_check_red(world: World) -> None:
     """One digit, one row, one state: each is found by its own check."""
     _eventful(world)
     catch_up(world.database, world.log.settings)
+    assert world.refresh(DAY, NEXT_DAY, only="enriched_feedback").success
+    assert _red(world) == set()
 
-    with world.database.engine.begin() as connection:
-        connection.execute(text(planted))
+    found = {}
+    for planted in RED:
+        with _planted(world, planted):
+            found[planted] = _red(world)
 
-    assert _red(world) == {red}
+    assert found == {planted: {check} for planted, check in RED.items()}
 
 
 PLANTED = {
@@ -109,13 +134,8 @@ def test_every_planted_difference_of_the_metrics_is_counted(world: World) -> Non
     engine, bucket_s = world.database.engine, world.log.settings.bucket_s
     found = {}
     for planted in PLANTED:
-        with engine.begin() as connection:
-            connection.execute(text("DROP TABLE IF EXISTS kept; CREATE TABLE kept AS TABLE live_metrics"))
-            connection.execute(text(planted))
-        found[planted] = reconcile_metrics(engine, bucket_s).differences
-        with engine.begin() as connection:
-            connection.execute(text("DELETE FROM live_metrics; INSERT INTO live_metrics SELECT * FROM kept"))
-            connection.execute(text("DROP TABLE kept"))
+        with _planted(world, planted):
+            found[planted] = reconcile_metrics(engine, bucket_s).differences
 
     assert found == PLANTED
     assert reconcile_metrics(engine, bucket_s).is_equal
@@ -128,10 +148,10 @@ def test_only_changes_up_to_the_runs_offset_are_folded(world: World) -> None:
     world.infer("a")
     catch_up(world.database, world.log.settings)
 
-    result = world.refresh(upto=upto, checked=True)
+    world.refresh(upto=upto, only="enriched_feedback")
 
     assert [row["state"] for row in world.rows("attributed_feedback", DAY)] == ["pending"]
-    assert checks(result)["live_attribution_is_the_logs"].passed
+    assert _compared(world, upto)["live_attribution_is_the_logs"].passed
 
 
 def test_a_stream_that_stands_still_is_a_warning(world: World) -> None:
@@ -140,9 +160,9 @@ def test_a_stream_that_stands_still_is_a_warning(world: World) -> None:
     catch_up(world.database, world.log.settings)
     world.say("live-digits-0001-0-1")
 
-    result = world.refresh(checked=True)
+    world.refresh(only="enriched_feedback")
 
-    found = checks(result)["live_metrics_are_the_logs"]
+    found = _compared(world)["live_metrics_are_the_logs"]
     assert not found.passed
     assert found.severity.value == "WARN"
     assert found.metadata["note"].value == "the stream is at 10, not at 11"

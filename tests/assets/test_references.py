@@ -59,7 +59,7 @@ def compiled(world: World, version: str) -> tuple[list[dict[str, Any]], dict[str
 def test_a_model_learns_from_inputs_that_stand_elsewhere(world: World, inputs: Path) -> None:
     """With nothing but references a candidate is trained, judged and promoted; what was read is in the manifest."""
     asked(world, inputs, 200)
-    world.refresh()
+    world.refresh(only="labeled_set")
 
     result = world.retrain()
 
@@ -81,7 +81,7 @@ def test_a_model_learns_from_inputs_that_stand_elsewhere(world: World, inputs: P
 def test_what_is_missing_or_has_changed_is_left_out_by_name(world: World, inputs: Path) -> None:
     """The dataset without them is compiled, says which and why, and is the same again while the objects are."""
     asked(world, inputs, 60)
-    world.refresh()
+    world.refresh(only="labeled_set")
     world.retrain()
     before, _, first = compiled(world, "digits-0002")
     gone, changed = before[0], before[1]

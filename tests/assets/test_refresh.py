@@ -46,10 +46,10 @@ def test_a_run_reads_the_log_up_to_its_offset(world: World) -> None:
     world.say("a")
     world.say("a")
 
-    exact = world.refresh(upto=2)
+    exact = world.refresh(upto=2, only="feedback_events")
     assert len(world.rows("feedback_events", DAY)) == 1
 
-    open_end = world.refresh()
+    open_end = world.refresh(only="feedback_events")
     assert len(world.rows("feedback_events", DAY)) == 2
     tags = [world.instance.get_run_by_id(run.run_id).tags["feedback/upto_offset"] for run in (exact, open_end)]
     assert tags == ["2", "3"]
@@ -93,12 +93,12 @@ def test_spam_is_set_aside_and_left_out(world: World) -> None:
 def test_feedback_of_one_day_finds_its_inference_of_another(world: World) -> None:
     """Attribution looks at the inferences of every day, whichever was refreshed first."""
     world.say("late", received=DAY)
-    world.refresh(DAY)
+    world.refresh(DAY, only="labeled_set")
     assert [row["state"] for row in world.rows("attributed_feedback", DAY)] == ["pending"]
 
     world.infer("late", received=NEXT_DAY)
-    world.refresh(NEXT_DAY)
-    world.refresh(DAY)
+    world.refresh(NEXT_DAY, only="labeled_set")
+    world.refresh(DAY, only="labeled_set")
 
     assert [row["state"] for row in world.rows("attributed_feedback", DAY)] == ["attributed"]
     assert len(world.rows("labeled_set")) == 1
@@ -108,13 +108,13 @@ def test_a_retraction_of_a_later_day_undoes(world: World) -> None:
     """What is taken back counts nowhere once its day is refreshed again, even where the retraction breaks a rule."""
     world.infer("a")
     told = world.say("a", user_context={"user_id": "p_1"})
-    world.refresh(DAY)
+    world.refresh(DAY, only="labeled_set")
     assert len(world.rows("labeled_set")) == 1
 
     early = DAY - timedelta(hours=1)
     world.say("a", "retraction", at=early, received=NEXT_DAY, value={"retracts": told}, user_context={"user_id": "p_1"})
-    world.refresh(NEXT_DAY)
-    world.refresh(DAY)
+    world.refresh(NEXT_DAY, only="labeled_set")
+    world.refresh(DAY, only="labeled_set")
 
     assert [row["broken_rules"] for row in world.rows("quarantined_feedback", NEXT_DAY)] == [
         ["feedback_after_inference"]
@@ -134,7 +134,7 @@ def test_a_range_of_days_is_one_run_and_the_same_as_day_by_day(world: World) -> 
     result = world.refresh(days[0], days[2], checked=True)
     at_once = {name: world.rows(name, day) for day in days for name in ("attributed_feedback", "feedback_metrics")}
     for day in days:
-        world.refresh(day)
+        world.refresh(day, only="feedback_metrics")
 
     assert result.success
     assert all(found.passed for found in checks(result).values())
@@ -150,7 +150,7 @@ def test_metrics_of_all_days_add_up_to_the_whole(world: World) -> None:
     world.live(20, right=1.0)
     world.say("live-digits-0001-0-0", "explicit_label", at=DAY, received=NEXT_DAY, value={"label": "0"})
 
-    world.refresh(DAY, NEXT_DAY)
+    world.refresh(DAY, NEXT_DAY, only="feedback_metrics")
 
     volume = [row for row in world.rows("feedback_metrics") if row["metric"] == "volume"]
     assert sum(row["numerator"] for row in volume) == 21
@@ -162,15 +162,15 @@ def test_judgements_of_two_days_are_compared(world: World) -> None:
     """They count in the day of the answer, which is refreshed again when a second judgement comes later."""
     world.infer("a", segments={"tier": "pro"})
     world.say("a", "explicit_binary", value={"positive": True}, user_context={"user_id": "p_1"})
-    world.refresh(DAY)
+    world.refresh(DAY, only="feedback_metrics")
     before = [row for row in world.rows("feedback_metrics") if row["metric"] == "disagreement"]
     after = world.head()
 
     world.say("a", "explicit_binary", received=NEXT_DAY, value={"positive": False}, user_context={"user_id": "p_2"})
     with Session(world.database.engine) as session:
         received, reached = changed_days(session, after, world.head())
-    world.refresh(NEXT_DAY)
-    world.refresh(DAY)
+    world.refresh(NEXT_DAY, only="feedback_metrics")
+    world.refresh(DAY, only="feedback_metrics")
 
     assert (before, received, reached) == ([], [NEXT_DAY.date()], [DAY.date()])
     told = [row for row in world.rows("feedback_metrics") if row["metric"] == "disagreement"]
@@ -187,7 +187,7 @@ def test_a_metric_of_ones_own_is_in_the_table(world: World) -> None:
     world.infer("a")
     world.say("a", "implicit_signal", value={"signal": "regenerate", "value": True}, metric="redone")
 
-    world.refresh()
+    world.refresh(only="feedback_metrics")
 
     told = [row for row in world.rows("feedback_metrics") if row["metric"] == "redone"]
     assert [(row["numerator"], row["denominator"]) for row in told] == [(1, 1)]
@@ -242,7 +242,7 @@ def test_an_event_that_cannot_be_read_does_not_stop_the_day(world: World) -> Non
     world.live(5, right=1.0)
     world.say("live-digits-0001-0-0", "explicit_rating", value={"stars": 3})
 
-    result = world.refresh()
+    result = world.refresh(only="feedback_events")
 
     assert result.success
     [event] = result.asset_materializations_for_node("feedback_events")

@@ -41,7 +41,7 @@ def test_episodes_are_in_order_whatever_order_they_came_in(world: World) -> None
     for name, step in (("later", 2), ("sooner", 1)):
         asked(world, name, 10, "left")
         rated(world, name, GOOD, episode_id="told", step=step)
-    world.refresh()
+    world.refresh(only="labeled_set")
 
     replay(world)
 
@@ -66,7 +66,7 @@ def test_what_may_not_be_learnt_from_is_not_replayed(world: World) -> None:
     for value in (GOOD, BAD):
         rated(world, "twice", value)
     rated(world, "kept", GOOD)
-    world.refresh()
+    world.refresh(only="labeled_set")
 
     replay(world)
 
@@ -82,7 +82,7 @@ def test_a_route_says_what_is_replayed(world: World) -> None:
     for name, value in (("good", GOOD), ("bad", BAD)):
         asked(world, name, 1, "left")
         rated(world, name, value)
-    world.refresh()
+    world.refresh(only="labeled_set")
 
     replay(world)
 
@@ -96,13 +96,13 @@ def test_the_learners_report_and_a_rebuild_is_the_same(world: World) -> None:
     for place in range(60):
         asked(world, f"try {place}", 1_000 + place, ("left", "right")[place % 2], model_name="walker")
         rated(world, f"try {place}", GOOD if place % 2 else BAD, at=DAY + timedelta(seconds=1_100))
-    world.refresh()
+    world.refresh(only="labeled_set")
     told = replay(world)
     before = world.rows("replay_buffer")
 
     upto = world.head()
     world.live(20, right=0.1, seed=9)
-    world.refresh(upto=upto)
+    world.refresh(upto=upto, only="labeled_set")
     replay(world)
 
     assert before == world.rows("replay_buffer") and len(before) == 300
@@ -119,7 +119,7 @@ def test_an_empty_log_is_replayed_without_failing(world: World) -> None:
     for name in ("a", "b"):
         asked(world, name, 0, "left")
         world.say(name, value={"label": "left"})
-    world.refresh()
+    world.refresh(only="labeled_set")
 
     told = replay(world)
 

@@ -30,7 +30,7 @@ def _champion(world: World) -> Champion | None:
 
 def _trained(world: World, right: float = 0.6, count: int = 200) -> dg.ExecuteInProcessResult:
     world.live(count, right=right)
-    world.refresh()
+    world.refresh(only="labeled_set")
     return world.retrain()
 
 
@@ -130,10 +130,10 @@ def test_the_same_log_gives_the_same_dataset(world: World, tmp_path: Path) -> No
     """The same offset gives the same rows, bytes and digest, whatever came in later; only the name moves on."""
     world.live(100, right=0.6)
     upto = world.head()
-    world.refresh(upto=upto)
+    world.refresh(upto=upto, only="labeled_set")
     world.retrain()
     world.live(50, right=0.1, seed=1)
-    world.refresh(upto=upto)
+    world.refresh(upto=upto, only="labeled_set")
     world.retrain()
 
     first, second = (tmp_path / "datasets" / f"digits-000{n}" for n in (2, 3))
@@ -164,7 +164,7 @@ def test_a_damaged_dataset_is_not_trained_on(world: World) -> None:
 def test_a_run_that_was_killed_before_it_told_leaves_no_trace(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files without a fact are no dataset: the next run takes the name and writes them anew."""
     world.live(100, right=0.6)
-    world.refresh()
+    world.refresh(only="labeled_set")
     with monkeypatch.context() as killed:
         killed.setattr(facts, "append", lambda *_: 1 / 0)
         assert not world.retrain().success
@@ -222,7 +222,7 @@ def test_a_champion_without_an_artifact_is_taken_at_its_word(world: World) -> No
         session.commit()
     world.live(300, right=0.9)
     world.live(300, right=0.5, version="digits-0007", start=DAY + timedelta(hours=1), seed=1)
-    world.refresh()
+    world.refresh(only="labeled_set")
 
     assert world.retrain().success
 
@@ -240,7 +240,7 @@ def test_each_model_has_datasets_of_its_own(world: World) -> None:
     for n in range(60):
         world.infer(f"other-{n}", str(n % 2), model_name="other", model_version="other-0001", inputs={"x": n % 2})
         world.say(f"other-{n}", value={"label": str(n % 2)}, model_version="other-0001")
-    world.refresh()
+    world.refresh(only="drift_report")
 
     world.retrain(model_name="other")
     world.retrain()

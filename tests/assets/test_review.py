@@ -36,7 +36,7 @@ def judged(world: World) -> Office:
 def test_the_graph_tells_what_people_said(world: World) -> None:
     """Items, labels and reviewers from the facts alone; verdicts are golden labels, and every promise is checked."""
     judged(world)
-    world.refresh(START)
+    world.refresh(START, only="labeled_set")
     result = world.job("people").execute_in_process(instance=world.instance)
 
     states = [(row["state"], row["labels"], row["wanted"]) for row in world.rows("review_queue")]
@@ -63,7 +63,7 @@ def test_golden_rows_are_never_trained_on(world: World, monkeypatch: pytest.Monk
     world.say("live-digits-0001-0-7", "review_label", value=GOLDEN, source={"kind": "reviewer"})
     later: dict[str, Any] = {**GOLDEN, "golden": False, "task_id": "u"}
     world.say("live-digits-0001-0-7", "review_label", value=later, source={"kind": "reviewer"})
-    world.refresh()
+    world.refresh(only="labeled_set")
     world.job("people").execute_in_process(instance=world.instance)
 
     held_out = world.job("dataset").execute_in_process(instance=world.instance)

@@ -23,14 +23,14 @@ def test_what_an_inference_is_worth_follows_its_feedback_and_the_time(world: Wor
     for positive in (True, False):
         thumb(world, "liked", positive)
     thumb(world, "never logged", True)
-    assert world.refresh().success
+    assert world.refresh(only="inference_rewards").success
     found = {row["inference_request_id"]: row for row in world.rows("inference_rewards")}
     before = world.head()
 
     world.infer("a day later", at=NEXT_DAY)
     with world.log.session() as session:
         _, reached = changed_days(session, before, world.head())
-    assert world.refresh(DAY, NEXT_DAY).success
+    assert world.refresh(DAY, NEXT_DAY, only="inference_rewards").success
     later = {row["inference_request_id"]: row for row in world.rows("inference_rewards", DAY)}
     states = {row["inference_request_id"]: row["state"] for row in world.rows("attributed_feedback", DAY)}
 
@@ -45,7 +45,7 @@ def test_feedback_of_a_later_day_changes_the_day_of_its_inference(world: World) 
     world.decide(POLICY)
     for name in ("told late", "received late"):
         world.infer(name)
-    world.refresh()
+    world.refresh(only="inference_rewards")
     before = world.head()
 
     after = DAY + timedelta(days=2)
@@ -53,7 +53,7 @@ def test_feedback_of_a_later_day_changes_the_day_of_its_inference(world: World) 
     thumb(world, "received late", True, at=DAY + timedelta(hours=1), received=after)
     with world.log.session() as session:
         _, reached = changed_days(session, before, world.head())
-    world.refresh(DAY, after)
+    world.refresh(DAY, after, only="inference_rewards")
 
     found = {row["inference_request_id"]: row for row in world.rows("inference_rewards", DAY)}
     assert reached == [DAY.date()]

@@ -92,6 +92,6 @@ def test_the_labelled_set_leaves_out_what_is_held(
         world.infer(name)
         world.say(name, tags=tags)
 
-    world.refresh()
+    world.refresh(only="labeled_set")
 
     assert {row["inference_request_id"] for row in world.rows("labeled_set")} == labelled

@@ -177,10 +177,10 @@ def test_drift_starts_a_retraining_and_says_why(world: World) -> None:
     sensor = Sensor(world, drift)
     assert sensor.look() == []
     world.live(300, right=0.95)
-    world.refresh()
+    world.refresh(only="drift_report")
     assert sensor.look() == []
     world.live(300, right=0.3, start=DAY + timedelta(hours=1), seed=1)
-    world.refresh()
+    world.refresh(only="drift_report")
 
     [request] = sensor.look()
     again = sensor.look()
@@ -197,7 +197,7 @@ def test_never_two_retrainings_at_a_time(world: World) -> None:
     """While one runs the reason is kept as a suppression, once, however often the sensor looks."""
     world.live(300, right=0.95)
     world.live(300, right=0.3, start=DAY + timedelta(hours=1), seed=1)
-    world.refresh()
+    world.refresh(only="drift_report")
     run = _running(world, "retrain")
     sensor = Sensor(world, drift)
 
@@ -215,7 +215,7 @@ def test_without_drift_nothing_is_trained(world: World) -> None:
     requests = []
     for n in range(4):
         world.live(200, right=0.9, start=DAY + timedelta(hours=n), seed=n)
-        world.refresh()
+        world.refresh(only="drift_report")
         requests += [*sensor.look(), *sensor.look()]
 
     assert requests == []
@@ -226,7 +226,7 @@ def test_a_report_is_waited_for_until_all_days_are_there(world: World) -> None:
     """While days of the same offset still wait for their refresh, the report is not settled and nothing is decided."""
     world.live(300, right=0.95)
     world.live(300, right=0.3, start=DAY + timedelta(hours=1), seed=1)
-    world.refresh(**{"feedback/days_left": "1"})
+    world.refresh(only="drift_report", **{"feedback/days_left": "1"})
     sensor = Sensor(world, drift)
 
     assert sensor.look() == []

@@ -22,13 +22,13 @@ __all__ = ["credentials", "s3"]
 def test_each_refresh_adds_what_came(world: World) -> None:
     """Two refreshes, one file each; nothing that stood there is touched, and every feedback is there once."""
     world.live(20, right=0.6)
-    world.refresh()
+    world.refresh(only="feedback_lake")
     root = world.data_dir / "feedback_lake"
     first = {path: path.read_bytes() for path in root.rglob("*.parquet")}
     world.live(5, right=0.6, seed=1)
     world.live(5, right=0.6, seed=2, start=DAY + timedelta(days=1))
-    world.refresh(last=DAY + timedelta(days=1))
-    world.refresh(last=DAY + timedelta(days=1))
+    world.refresh(last=DAY + timedelta(days=1), only="feedback_lake")
+    world.refresh(last=DAY + timedelta(days=1), only="feedback_lake")
 
     after = list(root.rglob("*.parquet"))
     assert len(first) == 1 and len(after) == 3

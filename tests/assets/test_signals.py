@@ -20,7 +20,7 @@ def test_a_hundred_signals_start_one_training(world: World) -> None:
     sensor = Sensor(world, drift)
     world.live(300, right=0.95)
     world.live(300, right=0.3, start=DAY + timedelta(hours=1), seed=1)
-    world.refresh()
+    world.refresh(only="drift_report")
     requests = []
     for tenth in range(10):
         signalled(world, range(10 * tenth, 10 * tenth + 10))
@@ -34,7 +34,7 @@ def test_a_trigger_of_the_project_starts_a_training_too(world: World) -> None:
     """Without any drift: once there are so many new labels, or when somebody asks; each says which trigger it was."""
     sensor = Sensor(world, drift)
     world.live(300, right=0.95)
-    world.refresh()
+    world.refresh(only="drift_report")
     decider = Decider("somebody", world.pepper)
     with world.log.session() as session:
         triggers = ProjectTriggers(session, 1)
