@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from feedback_cli.demo.observer import Observer
+from feedback_cli.demo.reactions import reactions
 from feedback_cli.supervision.system import System
 from feedback_loop.learning.increments import is_increment
 from feedback_loop.registry import dataset_shelf
@@ -78,7 +79,8 @@ def training_times(
 
 
 def retrainings(observer: Observer) -> list[dict[str, Any]]:
-    """The sensor's retraining runs in order, each with its seconds, and the reason the loop gave."""
+    """The sensor's retraining runs in order, each with its seconds, the reason the loop gave, and how fast it came."""
+    after_signal_s = reactions(observer.facts, observer.retrainings())
     reasons = [fact.body.get("reason") for fact in observer.facts if fact.kind == "retraining_triggered"]
     return [
         {
@@ -87,6 +89,7 @@ def retrainings(observer: Observer) -> list[dict[str, Any]]:
             "status": run.status,
             "seconds": round(run.end_s - run.start_s, 2) if run.start_s and run.end_s else None,
             "reason": reasons[index] if index < len(reasons) else None,
+            "after_signal_s": after_signal_s[index] if index < len(after_signal_s) else None,
         }
         for index, run in enumerate(observer.retrainings())
     ]

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from feedback_cli.demo import preferences
+from feedback_cli.demo import preferences, reactions
 from feedback_cli.demo.dagster_runs import GraphState, Run
 from feedback_cli.demo.latency import Stages
 
@@ -102,6 +102,9 @@ class Report:
         table.add_row("events sent", f"{told['sent']} = {sums}")
         for stage, figures in self.latency_ms.items():
             table.add_row(f"{stage} (ms)", _percentiles(figures))
+        for number, retraining in enumerate(self.retrainings, 1):
+            if retraining.get("after_signal_s"):
+                table.add_row(f"retraining {number} (s)", reactions.told(retraining["after_signal_s"]))
         runs = told["dagster_runs"]
         table.add_row("retrainings started by a sensor", str(runs["started_by_sensor"]))
         table.add_row("Dagster runs failed", f"{runs['failed']} of {runs['total']}")

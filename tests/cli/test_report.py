@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from feedback_cli.demo.dagster_runs import Run
 from feedback_cli.demo.display import sparkline
 from feedback_cli.demo.goals import accuracy_missed, missed
 from feedback_cli.demo.latency import Queued, stages
 from feedback_cli.demo.ledger import Entry
+from feedback_cli.demo.reactions import reactions, told
 from feedback_cli.demo.report import Report
+from feedback_ingest.log import LogRow
 from feedback_loop.learning.percentiles import percentiles
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -42,6 +45,38 @@ def report(**changes: Any) -> Report:
         "links": {},
     }
     return Report(**{**known, **changes})
+
+
+def fact(kind: str, offset: int, seconds: float, **body: Any) -> LogRow:
+    """A fact about digits."""
+    return LogRow(offset, 1, kind, kind, after(seconds), after(seconds), {"model_name": "digits", **body})
+
+
+def test_where_the_time_of_a_retraining_goes() -> None:
+    """From the alert about the version that served: the trigger, the run, the training and the gate, each in seconds.
+
+    Datasets that somebody asked for, and alerts about other versions, are none of it.
+    """
+    facts = [
+        fact("alert_raised", 1, 0, model_version="digits-0000"),
+        fact("alert_raised", 2, 10, model_version="digits-0001"),
+        fact("retraining_triggered", 3, 14.5, model_version="digits-0001"),
+        fact("dataset_compiled", 4, 15, dataset_version="digits-0002", actor="somebody"),
+        fact("dataset_compiled", 5, 17, dataset_version="digits-0003"),
+        fact("model_promoted", 6, 21, model_version="digits-0003", dataset_version="digits-0003"),
+        fact("retraining_triggered", 7, 60, model_version="digits-0003"),
+    ]
+    started = [Run(name, "retrain", "SUCCESS", "drift", None, 0.0, after(at).timestamp(), None) for name, at in
+               (("r1", 15.25), ("r2", 61))]  # fmt: skip
+
+    found = reactions(facts, started)
+
+    assert found[0] == {"trigger": 4.5, "run": 5.25, "training": 7.0, "decision": 11.0}
+    assert found[1] == {"trigger": 0.0, "run": 1.0, "training": None, "decision": None}
+    assert told(found[1]) == "trigger +0.0, run +1.0"
+    console = Console(record=True, width=120)
+    report(retrainings=[{"after_signal_s": found[0]}]).print(console)
+    assert "trigger +4.5, run +5.2, training +7.0, decision +11.0" in console.export_text()
 
 
 def test_an_example_is_durable_once_feedback_and_inference_are() -> None:
