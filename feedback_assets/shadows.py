@@ -11,6 +11,7 @@ from feedback_assets.resources import LogResource
 from feedback_ingest import log as event_log
 from feedback_ingest.clock import utc_now
 from feedback_ingest.tables import Project
+from feedback_loop.learning.increments import root_of, rooted
 from feedback_loop.learning.rows import answered_by
 from feedback_loop.learning.shadowing import MOST, Pair, Seen, judge
 from feedback_loop.registry.champions import champion, promote, registered_of
@@ -38,19 +39,24 @@ def report(log: LogResource, labeled: "ibis.Table") -> "pa.Table":
                 seen = _judged(shadow, serving, pairs)
                 rows.append(_row(shadow, serving, pairs, seen))
                 _carry_out(session, log, shadow, serving, seen)
-    for row in rows:
-        if row["outcome"] == "promote":
-            follow_alias(log.database, row["project_id"], row["model_name"], row["shadow_version"])
-    return pa.Table.from_pylist(rows, _schema())
+    table = pa.Table.from_pylist(rows, _schema())
+    for row in promoted(table):
+        follow_alias(log.database, row["project_id"], row["model_name"], row["shadow_version"])
+    return table
+
+
+def promoted(found: "pa.Table") -> list[dict[str, Any]]:
+    """The rows of a report whose shadow serves from now on."""
+    return [row for row in found.to_pylist() if row["outcome"] == "promote"]
 
 
 def pairs_of(session: Session, labeled: "ibis.Table", shadow: Shadow, serving: Champion) -> list[Pair]:
-    """The newest labelled answers that the champion gave and the shadow gave beside it."""
-    version = shadow.version
+    """The newest labelled answers that the champion, or an increment of it, gave and the shadow gave beside it."""
+    version, labeled = shadow.version, rooted(labeled)
     mine = labeled.filter(
         labeled.project_id == version.project_id,
         labeled.model_name == version.model_name,
-        labeled.model_version == serving.model_version,
+        labeled.model_version == root_of(serving.model_version),
         labeled.inference_offset > shadow.since_offset,
         labeled.label.notnull(),
     )

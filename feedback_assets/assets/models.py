@@ -71,9 +71,14 @@ def champion_model(
 
 
 @dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "postgres", "duckdb"})
-def shadow_report(log: LogResource, labeled_set: Table) -> Described:
+def shadow_report(context: dg.AssetExecutionContext, log: LogResource, labeled_set: Table) -> Described:
     """Versions that answer beside a champion: how they did since, and which of them take its place or are let go."""
-    return Described(shadows.report(log, labeled_set), shadows.shadows_told)
+    found = shadows.report(log, labeled_set)
+    for row in shadows.promoted(found):
+        links = model_links(log.settings, row["model_name"], row["shadow_version"])
+        told = {"model_name": row["model_name"], "model_version": row["shadow_version"], **links}
+        context.instance.report_runless_asset_event(dg.AssetMaterialization("serving_model", metadata=told))
+    return Described(found, shadows.shadows_told)
 
 
 serving_model = dg.AssetSpec(

@@ -128,6 +128,7 @@ TOLD: Mapping[str, tuple[Telling, ...]] = {
         Telling("model.refused", GATE),
         Telling("retraining.completed", GATE, _was_trained),
     ),
+    "model_shadowed": (Telling("retraining.completed", GATE, _was_trained),),
     "model_rollback_requested": (Telling("model.rollback_requested", ALERT),),
     "model_rollback_refused": (Telling("model.refused", ROLLBACK),),
     "model_rolled_back": (Telling("model.rolled_back", ROLLBACK),),

@@ -39,13 +39,13 @@ class ServedModel:
         if response.status_code != 200:
             return False
         champion = response.json()
+        has_moved = champion["model_version"] != self.version
+        if has_moved:
+            uri = champion.get("artifact_uri")
+            self.model = self._load(read_artifact(uri, champion["artifact_sha256"])) if uri else None
+            self.version = champion["model_version"]
         self._follow_shadow(champion.get("shadow"))
-        if champion["model_version"] == self.version:
-            return False
-        uri = champion.get("artifact_uri")
-        self.model = self._load(read_artifact(uri, champion["artifact_sha256"])) if uri else None
-        self.version = champion["model_version"]
-        return True
+        return has_moved
 
     def _follow_shadow(self, told: dict[str, Any] | None) -> None:
         if told is None or not told.get("artifact_uri"):

@@ -87,7 +87,7 @@ def test_a_tie_answers_in_the_shadow_until_feedback_tells(
     followed = followed_by(told)
     assert (followed.version, followed.shadow_version, followed.shadow) == ("digits-0002", "digits-0003", b"loaded")
 
-    labeled = answered(world, 60, 0.95, "digits-0002", "digits-0003")
+    labeled = answered(world, 60, 0.95, "digits-0002.increment-7", "digits-0003")
     row = looked(world, labeled)
 
     assert (row["outcome"], row["samples"]) == ("promote", 60)
