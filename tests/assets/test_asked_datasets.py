@@ -118,6 +118,7 @@ def test_what_cannot_be_made_says_why(world: World, client: Client, key: str) ->
     assert client.get("/v1/datasets/requests/1", key).status_code == 404, "another fact"
 
 
+@pytest.mark.chaos
 def test_a_run_that_dies_is_tried_again_and_then_given_up(world: World, client: Client, key: str) -> None:
     """Three runs without an answer are one answer; what was asked after it is made all the same.
 
