@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from feedback_cli.demo.observer import Observer
+from feedback_cli.demo.observer import Observer, is_of_champions
 from feedback_cli.demo.reactions import reactions
 from feedback_cli.supervision.system import System
 from feedback_loop.learning.increments import is_increment
@@ -29,13 +29,13 @@ def settle(system: System, observer: Observer, is_exiting: bool) -> list[str]:
 
 
 def links(system: System, observer: Observer) -> dict[str, str]:
-    """Where to look now; the dataset is the newest one that was compiled."""
+    """Where to look now; the dataset is the newest one that a champion was trained on."""
     found = {
         "asset graph": f"{system.addresses.dagster_url}/asset-groups",
         "API docs": f"{system.addresses.api_url}/docs",
         "dashboard": f"{system.addresses.api_url}/dashboard",
     }
-    compiled = [fact for fact in observer.facts if fact.kind == "dataset_compiled"]
+    compiled = [fact for fact in observer.facts if fact.kind == "dataset_compiled" and is_of_champions(fact)]
     if compiled:
         folder = dataset_shelf.root(system.settings.data_dir, compiled[-1].project_id)
         found["dataset"] = str(folder / compiled[-1].body["dataset_version"])

@@ -80,7 +80,7 @@ class Observer:
 
     def fact_time(self, kind: str, after: datetime) -> datetime | None:
         """When the first fact of `kind` came into the log after a moment."""
-        of_kind = (fact for fact in self.facts if fact.kind == kind and fact.body.get("format", TABULAR) == TABULAR)
+        of_kind = (fact for fact in self.facts if fact.kind == kind and is_of_champions(fact))
         return next((fact.received_at for fact in of_kind if fact.received_at > after), None)
 
     def _look_at_runs(self) -> None:
@@ -99,3 +99,8 @@ class Observer:
 def _by(run: Run) -> str:
     seconds = "" if run.start_s is None or run.end_s is None else f", {run.end_s - run.start_s:.1f} s"
     return (f"started by sensor {run.sensor}" if run.sensor else "started by hand") + seconds
+
+
+def is_of_champions(fact: LogRow) -> bool:
+    """Whether a fact is about champions: a dataset of another format than they are trained on is not."""
+    return bool(fact.body.get("format", TABULAR) == TABULAR)
