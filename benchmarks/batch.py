@@ -1,7 +1,8 @@
-"""The graph's heavy work over many rows, against DuckDB by hand: meaning, datasets; and drawing from a replay buffer.
+"""The graph's heavy work over many rows, against DuckDB by hand: meaning, datasets; files of a log; replay buffers.
 
-Each case runs in a process of its own, so that its peak memory is its own; ours and theirs take turns, have the same
-memory and threads, and must give the same rows.
+Each case runs in a process of its own, so that its peak memory is its own, and does its work once on a few rows before
+it is timed; ours and theirs take turns, have the same memory and threads, and must give the same rows. Of a dataset
+these are its rows, the index with a digest of each, the outcome of every feedback, and the digest of all.
 """
 
 import multiprocessing
@@ -17,8 +18,10 @@ from typing import Any, NamedTuple
 
 from benchmarks import made_up
 from benchmarks.by_hand import query
+from benchmarks.log_files import log_figures
 
 SIZES, FULL = (30_000, 100_000, 300_000), (1_000_000, 3_000_000, 10_000_000)
+FEW = 1_000
 NEWEST = datetime(2026, 3, 6, tzinfo=UTC)
 DAYS = [f"2026-03-0{day}" for day in range(1, 7)]
 MEMORY_MB = 2_048
@@ -40,12 +43,14 @@ Results = dict[str, list[list[Seen]]]
 
 def run(full: bool) -> dict[str, Any]:
     """All figures; `full` takes 1, 3 and 10 million feedback, each with half as many inferences."""
-    return measure(FULL, 3) if full else measure(SIZES, 1)
+    return measure(FULL, 3, 200_000) if full else measure(SIZES, 1, 20_000)
 
 
-def measure(sizes: tuple[int, ...], rounds: int) -> dict[str, Any]:
-    """Each case `rounds` times for the largest size, once for the others."""
+def measure(sizes: tuple[int, ...], rounds: int, logged: int) -> dict[str, Any]:
+    """Each case `rounds` times for the largest size, once for the others; and files of a log of `logged` events."""
     with tempfile.TemporaryDirectory() as name:
+        files = log_figures(Path(name) / "log", logged, 3)
+        made_up.write(Path(name) / str(FEW), FEW)
         seen: Results = {case: [[] for _ in sizes] for case in CASES}
         for place, size in enumerate(sizes):
             folder = Path(name) / str(size)
@@ -53,10 +58,10 @@ def measure(sizes: tuple[int, ...], rounds: int) -> dict[str, Any]:
             for case in list(CASES) * (rounds if size == sizes[-1] else 1):
                 seen[case][place].append(_apart(case, folder))
             _refuse_differences(folder)
-        return _summary(sizes, seen, _replay_sample_ms())
+        return _summary(sizes, seen, {**files, "replay_sample_ms": _replay_sample_ms()})
 
 
-def _summary(sizes: tuple[int, ...], seen: Results, replay_ms: list[float]) -> dict[str, Any]:
+def _summary(sizes: tuple[int, ...], seen: Results, others: dict[str, list[float]]) -> dict[str, Any]:
     def ratio(ours: str, theirs: str) -> float:
         pairs = zip(seen[ours][-1], seen[theirs][-1], strict=True)
         return round(statistics.median(a.wall_s / b.wall_s for a, b in pairs), 3)
@@ -68,7 +73,7 @@ def _summary(sizes: tuple[int, ...], seen: Results, replay_ms: list[float]) -> d
     def peak(case: str) -> float:
         return round(max(each.peak_gib for each in seen[case][-1]), 2)
 
-    figures = {"replay_sample_ms": replay_ms}
+    figures = dict(others)
     for case, by_size in seen.items():
         figures[f"{case}_peak_gib"] = [each.peak_gib for each in by_size[-1]]
         figures |= {f"{case}_{size}_s": [each.wall_s for each in of] for size, of in zip(sizes, by_size, strict=True)}
@@ -78,7 +83,7 @@ def _summary(sizes: tuple[int, ...], seen: Results, replay_ms: list[float]) -> d
         "compile_vs_duckdb": ratio("compile", "compile_by_hand"),
         "compile_peak_gib": peak("compile"),
         "ten_million_vs_linear": max(growth("meaning"), growth("compile")),
-        "replay_sample_ms": round(statistics.median(replay_ms), 3),
+        **{name: round(statistics.median(values), 3) for name, values in others.items()},
         "figures": {
             name: {
                 "median": round(statistics.median(values), 4),
@@ -107,6 +112,7 @@ def _apart(case: str, folder: Path) -> Seen:
 
 
 def _timed(case: str, folder: Path, told: Any) -> None:
+    CASES[case](folder.parent / str(FEW))()
     work = CASES[case](folder)
     began = time.perf_counter()
     work()
@@ -167,7 +173,9 @@ def _by_hand(*tables: str, folder: Path) -> Work:
     def work() -> None:
         for name in tables:
             sql = query(name, folder=folder, newest=NEWEST.isoformat(), rows=int(folder.name) // 10, **names)
-            connection.execute(f"COPY ({sql}) TO '{folder}/hand_{name}.parquet' (FORMAT parquet, COMPRESSION zstd)")
+            if name in TABLES:
+                sql = f"COPY ({sql}) TO '{folder}/hand_{name}.parquet' (FORMAT parquet, COMPRESSION zstd)"
+            connection.execute(sql).fetchall()
 
     return work
 
@@ -184,8 +192,12 @@ def _refuse_differences(folder: Path) -> None:
     """Raises RuntimeError unless both ways gave the same rows."""
     import duckdb
 
+    from feedback_loop.registry.dataset_shelf import INDEX_FILE
+
     connection = duckdb.connect()
-    pairs = [(f"ours/{name}", f"hand_{name}") for name in TABLES] + [("dataset/train", "hand_dataset")]
+    pairs = [(f"ours/{name}", f"hand_{name}") for name in TABLES]
+    files = {"train": "dataset", INDEX_FILE.removesuffix(".parquet"): "index", "members": "members"}
+    pairs += [(f"dataset/{ours}", f"hand_{theirs}") for ours, theirs in files.items()]
     for ours, theirs in pairs:
         told = connection.execute(f"DESCRIBE FROM '{folder}/{theirs}.parquet'").fetchall()
         digest = f"SELECT count(*), sum(hash({', '.join(row[0] for row in told)})::HUGEINT) FROM"

@@ -39,7 +39,7 @@ def full_log_ratios(data_dir: Path, size: int, rounds: int, append: Append) -> l
     append(full, settings, SEED, 0)
     catch_up(full, settings)
     for table in GROWING:
-        _multiply(full, table, size // SEED)
+        multiply(full, table, size // SEED)
     _settle(full, size)
     found = []
     for turn in range(rounds):
@@ -53,7 +53,7 @@ def full_log_ratios(data_dir: Path, size: int, rounds: int, append: Append) -> l
     return found
 
 
-def _multiply(database: Database, table: str, times: int) -> None:
+def multiply(database: Database, table: str, times: int) -> None:
     """Fills a table with copies: numbers count on, and every name, wherever it stands, becomes another."""
     with database.engine.begin() as connection:
         if table.startswith("staging."):

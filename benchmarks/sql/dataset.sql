@@ -1,29 +1,51 @@
--- What makes the table dataset, by hand, for the made-up events alone.
-WITH told AS (
-    SELECT f.log_offset AS feedback_offset, f.inference_offset, f.inference_request_id, f.label, f.answer_label,
-           f.model_version, f.occurred_at, f.feedback_type AS source_type, least(1 / f.pass_probability, 20) AS stands_for
-    FROM '{folder}/{attributed}' f
-    WHERE f.state = 'attributed' AND NOT f.is_undone AND f.training_consent AND f.label NOT LIKE '[%'
-      AND f.feedback_type IN ('review_label', 'ground_truth', 'explicit_label', 'explicit_correction')
-      AND md5('golden:' || f.inference_request_id)[:8] >= '33333333'
-), best AS (
-    SELECT t.* FROM told t JOIN (
-        SELECT inference_offset, max(CASE source_type WHEN 'review_label' THEN 4 WHEN 'ground_truth' THEN 3
-                                     WHEN 'explicit_label' THEN 2 ELSE 1 END * (1::BIGINT << 56) + feedback_offset) % (1::BIGINT << 56)
-               AS feedback_offset FROM told GROUP BY ALL) USING (inference_offset, feedback_offset)
-), chances AS (
-    SELECT *, (('0x' || md5('sample:0:' || inference_request_id)[:13])::BIGINT::DOUBLE + 0.5) / 4503599627370496 AS u
-    FROM best
-), counts AS (
-    SELECT label, count(*) AS n, least(count(*), {rows} // count(*) OVER ()) AS quota FROM chances GROUP BY label
-), chosen AS (
-    SELECT c.*, n / quota AS share
-    FROM chances c JOIN counts USING (label)
-    WHERE u < (quota + 8 * sqrt(quota) + 64) / n
-    QUALIFY row_number() OVER (PARTITION BY label ORDER BY u, inference_offset) <= quota
+-- What a dataset is, by hand, for the made-up events alone: its rows, the index with a digest of each, and the outcome
+-- of every feedback that could have been in it. The caps a user has are left out: none of these users comes near.
+CREATE TEMP TABLE told AS
+SELECT f.log_offset AS feedback_offset, f.inference_offset, f.inference_request_id, f.label, f.pass_probability,
+       CASE f.feedback_type WHEN 'review_label' THEN 4 WHEN 'ground_truth' THEN 3 WHEN 'explicit_label' THEN 2 ELSE 1 END
+           * (1::BIGINT << 56) + f.log_offset AS rank,
+       CASE WHEN f.state = 'orphaned' THEN 'pending' WHEN f.state <> 'attributed' THEN f.state
+            WHEN f.is_undone THEN 'undone' WHEN NOT f.training_consent THEN 'no-consent'
+            WHEN md5('golden:' || f.inference_request_id)[:8] < '33333333' THEN 'golden'
+            WHEN f.label IS NULL OR f.label LIKE '[%' THEN 'unusable' END AS outcome
+FROM '{folder}/{attributed}' f
+WHERE f.model_name = 'tickets' AND NOT f.is_retraction
+  AND f.feedback_type IN ('review_label', 'ground_truth', 'explicit_label', 'explicit_correction');
+
+CREATE TEMP TABLE best AS
+SELECT t.*, (('0x' || md5('sample:0:' || inference_request_id)[:13])::BIGINT::DOUBLE + 0.5) / 4503599627370496 AS u
+FROM told t JOIN (SELECT max(rank) AS rank FROM told WHERE outcome IS NULL GROUP BY inference_offset) USING (rank)
+WHERE outcome IS NULL;
+
+CREATE TEMP TABLE chosen AS
+WITH counts AS (
+    SELECT label, count(*) AS n, least(count(*), {rows} // count(*) OVER ()) AS quota FROM best GROUP BY label
 )
-SELECT c.inference_request_id, c.feedback_offset, c.inference_offset, i.inputs, i.inputs_ref,
-       NULL::VARCHAR AS inputs_sha256, c.label, TRY_CAST(c.label AS DOUBLE) AS target, c.answer_label, c.model_version,
-       c.source_type, c.occurred_at, c.stands_for * c.share AS weight
-FROM chosen c JOIN '{folder}/inferences.parquet' i ON i.log_offset = c.inference_offset
-ORDER BY c.feedback_offset, c.inference_offset
+SELECT b.*, n / quota * least(1 / pass_probability, 20) AS weight
+FROM best b JOIN counts USING (label)
+WHERE u < (quota + 8 * sqrt(quota) + 64) / n
+QUALIFY row_number() OVER (PARTITION BY label ORDER BY u, inference_offset) <= quota;
+
+CREATE TEMP TABLE examples AS
+WITH wide AS (
+    SELECT c.inference_request_id, c.feedback_offset, c.inference_offset, i.inputs, i.inputs_ref,
+           NULL::VARCHAR AS inputs_sha256, c.label, TRY_CAST(c.label AS DOUBLE) AS target, f.answer_label,
+           f.model_version, f.feedback_type AS source_type, f.occurred_at, c.weight
+    FROM chosen c JOIN '{folder}/{attributed}' f ON f.log_offset = c.feedback_offset
+    JOIN '{folder}/inferences.parquet' i ON i.log_offset = c.inference_offset
+)
+SELECT *, sha256(to_json(wide)::VARCHAR) AS row_digest FROM wide ORDER BY feedback_offset, inference_offset;
+
+COPY (SELECT * EXCLUDE row_digest FROM examples) TO '{folder}/hand_dataset.parquet' (FORMAT parquet, COMPRESSION zstd);
+
+COPY (SELECT 'train' AS split, row_number() OVER () - 1 AS row, inference_offset AS example, feedback_offset,
+             inference_offset, weight, inputs_sha256, row_digest FROM examples)
+TO '{folder}/hand_index.parquet' (FORMAT parquet, COMPRESSION zstd);
+
+COPY (SELECT t.feedback_offset, t.inference_offset,
+             CASE WHEN t.outcome IS NOT NULL THEN t.outcome WHEN b.inference_offset IS NULL THEN 'outranked'
+                  WHEN c.inference_offset IS NULL THEN 'not-sampled' ELSE 'kept' END AS outcome
+      FROM told t LEFT JOIN best b USING (feedback_offset) LEFT JOIN chosen c USING (feedback_offset) ORDER BY 1)
+TO '{folder}/hand_members.parquet' (FORMAT parquet, COMPRESSION zstd);
+
+SELECT sha256(string_agg(row_digest || chr(10), '' ORDER BY feedback_offset, inference_offset)) FROM examples

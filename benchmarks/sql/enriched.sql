@@ -11,14 +11,16 @@ WITH said AS (
 ), known AS (
     SELECT project_id, inference_request_id, confidence,
            round(0.0 - list_sum([p * ln(p) FOR p IN probabilities IF p > 0]), 6) AS entropy,
-           list_sort(probabilities)[-1] - list_sort(probabilities)[-2] AS margin, answer_text, inputs, inputs_ref
+           list_sort(probabilities)[-1] - list_sort(probabilities)[-2] AS margin, answer_text, inputs, inputs_ref,
+           embedding
     FROM '{folder}/inferences.parquet'
 )
-SELECT a.*, k.confidence, k.entropy, k.margin, s.session_position, s.session_earlier_negatives, s.session_gap_s, NULL::VARCHAR AS context,
+SELECT a.*, k.confidence, k.entropy, k.margin, NULL::DOUBLE AS novelty, s.session_position, s.session_earlier_negatives,
+       s.session_gap_s, NULL::VARCHAR AS context,
        list_filter([CASE WHEN k.confidence IS NULL AND k.entropy IS NULL AND k.margin IS NULL
-                         THEN 'answer_uncertainty' END,
+                         THEN 'answer_uncertainty' END, 'novelty',
                     CASE WHEN s.session_position IS NULL THEN 'session' END], lambda x: x IS NOT NULL) AS missing,
-       k.answer_text, k.inputs, k.inputs_ref
+       k.answer_text, k.inputs, k.inputs_ref, k.embedding
 FROM '{folder}/{attributed}' a
 LEFT JOIN known k USING (project_id, inference_request_id)
 LEFT JOIN said s ON s.log_offset = a.log_offset

@@ -55,13 +55,13 @@ def test_the_review_measurement_gives_every_figure() -> None:
 @pytest.mark.slow
 def test_the_batch_measurement_gives_every_figure() -> None:
     """One round over few rows: what is written by hand gives the same rows, and every figure is there."""
-    result = batch.measure((20_000,), rounds=1)
+    result = batch.measure((20_000,), rounds=1, logged=4_000)
 
     figures = result.pop("figures")
 
     assert set(result) == {
         "meaning_vs_duckdb", "meaning_peak_gib", "compile_vs_duckdb", "compile_peak_gib", "ten_million_vs_linear",
-        "replay_sample_ms",
+        "export_vs_connectorx", "rebuild_vs_compile", "replay_sample_ms",
     }  # fmt: skip
     assert all(value > 0 for value in result.values())
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
