@@ -18,7 +18,7 @@ def show_bias(
     """For each model: answers and negatives by segment, and what is biased.
 
     It looks at the newest 20,000 inferences of a model among the last 500,000 events. Where no model is named, the
-    first ten by name are told.
+    first ten by name are told. Who is suspended or held is left out.
 
     Kinds of findings: `response`, `negatives`, `confidence`, `disparity`, `position`. It takes 200 answered inferences
     to judge by; `note` says where there are fewer. `reweighted` is the mean outcome had all who were served answered

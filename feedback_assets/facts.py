@@ -13,6 +13,7 @@ from feedback_ingest.tables import EventKey, Project
 
 ALERT_RAISED = "alert_raised"
 DATASET_COMPILED = "dataset_compiled"
+FEEDBACK_QUARANTINED = "feedback_quarantined"
 METRIC_REGISTERED = "metric_registered"
 DRIFT_DETECTED = "drift_detected"
 DRIFT_RESOLVED = "drift_resolved"

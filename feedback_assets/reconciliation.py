@@ -1,23 +1,22 @@
 """Live against batch: what the stream keeps up to date must be what the log says, to the last digit.
 
-Three comparisons, each of the newest rows only, so that it costs the same on a log of any length: the changes of
+Four comparisons, each of the newest rows only, so that it costs the same on a log of any length: the changes of
 attribution folded up to an offset against the attributed rows of the assets, what was added to them against the
-enriched rows, and the live metrics against those worked
-out anew from the live tables, read in one snapshot.
+enriched rows, and the live metrics and rewards against those worked out anew from the live tables, read in one
+snapshot.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import Connection, Engine, text
 from sqlmodel import Session
 
-from feedback_assets.lake import engine
-from feedback_ingest.clock import monotonic_s
+from feedback_assets.lake import engine as engine_of_lake
+from feedback_assets.policies import waits_upto
 from feedback_loop.learning.enrichers import collect as collect_enrichers
 from feedback_loop.learning.enrichers import (
     collect_by_sample,
@@ -27,8 +26,8 @@ from feedback_loop.learning.enrichers import (
     with_judgements,
 )
 from feedback_loop.learning.metrics import Registered, metrics_table
+from feedback_loop.learning.rewards import rewards
 from feedback_loop.registry.reward_models import judges
-from feedback_loop.stream.status import StreamStatus, status
 
 if TYPE_CHECKING:
     import ibis
@@ -40,10 +39,10 @@ NEWEST_OFFSETS = 100_000
 NEWEST_ROWS = 20_000
 """So many live feedback, and the buckets that they fall in, are compared with the live metrics."""
 
-LOOK_EVERY_S = 0.1
 JUDGEMENT = ("state", "model_name", "model_version", "inference_offset", "correct", "is_undone")
 BUCKET = ("project_id", "model_name", "model_version", "metric", "segment", "bucket_start")
 FEEDBACK = ("project_id", "feedback_id")
+REWARDED_KEY = ("project_id", "inference_request_id", "metric")
 INFERENCE = (
     "project_id",
     "inference_request_id",
@@ -54,8 +53,9 @@ INFERENCE = (
     "segments",
     "output_ids",
     "output_versions",
+    "received_at",
 )
-"""What metrics read of an inference."""
+"""What metrics and rewards read of an inference."""
 
 FOLDED = """
 SELECT DISTINCT ON (project_id, feedback_id) feedback_offset AS log_offset, after ->> 'state' AS state,
@@ -97,6 +97,17 @@ SELECT e.project_id, e.feedback_id, coalesce(e.late_answer, e.answer)
 FROM unnest(CAST(:project_id AS int[]), CAST(:feedback_id AS text[])) AS k(project_id, feedback_id)
 JOIN live_enrichments e USING (project_id, feedback_id)
 """
+NEWEST_REWARDED = """
+SELECT min(inference_offset) AS since
+FROM (SELECT inference_offset FROM live_rewards ORDER BY inference_offset DESC LIMIT :newest) newest
+"""
+LIVE_REWARDS = "SELECT * FROM live_rewards WHERE inference_offset >= :since"
+REWARDED = "SELECT answer FROM live_inferences WHERE log_offset >= :since"
+REWARDING = """
+SELECT row, project_id, model_name, model_version, state, correct, reward, is_undone, occurred_at, received_at
+FROM live_feedback WHERE inference_offset >= :since
+"""
+CLOCK = "SELECT received_at FROM live_clock"
 LIVE_SEGMENTS = "SELECT project_id, name, value FROM live_segments"
 LIVE_REGISTRATIONS = "SELECT project_id, metric, kind, log_offset FROM live_registrations"
 
@@ -114,17 +125,6 @@ class Reconciled:
     def is_equal(self) -> bool:
         """Nothing differs."""
         return self.differences == 0
-
-
-def wait_for_stream(engine: Engine, upto_offset: int, deadline_s: float) -> StreamStatus:
-    """The stream's state once it has reached `upto_offset`, or has stopped, or the deadline has passed."""
-    ends = monotonic_s() + deadline_s
-    while True:
-        with Session(engine) as session:
-            found = status(session)
-        if found.log_offset >= upto_offset or not found.is_running or monotonic_s() >= ends:
-            return found
-        Event().wait(LOOK_EVERY_S)
 
 
 def reconcile_attribution(engine: Engine, rows: "ibis.Table", upto_offset: int) -> Reconciled:
@@ -157,6 +157,26 @@ def reconcile_metrics(engine: Engine, bucket_s: int) -> Reconciled:
         live = _fetched(connection, LIVE_METRICS, since, METRICS_SCHEMA)
         again = _metrics(connection, since, bucket_s)
     return _compared(again, live, BUCKET)
+
+
+def reconcile_rewards(engine: Engine) -> Reconciled:
+    """What the newest inferences are worth live, against what the batch's expression makes of the live feedback."""
+    import ibis
+
+    from feedback_loop.learning.schemas import REWARD_SCHEMA
+
+    snapshot = engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    with snapshot as connection:
+        since = {"since": connection.execute(text(NEWEST_REWARDED), {"newest": NEWEST_ROWS}).scalar()}
+        if since["since"] is None:
+            return Reconciled(0, 0, [], "no policy makes rewards")
+        live = _fetched(connection, LIVE_REWARDS, since, REWARD_SCHEMA)
+        feedback = ibis.memtable(_live_feedback(connection, since, REWARDING))
+        inferences = ibis.memtable(_answered(_answers(connection, REWARDED, since)))
+        waits = waits_upto(Session(connection), 2**62)  # one that the stream has not read counts for none of these
+        newest = connection.execute(text(CLOCK)).scalar_one()
+        again = engine_of_lake().to_pyarrow(rewards(feedback, inferences, waits, newest))
+    return _compared(again, live, REWARDED_KEY)
 
 
 def reconcile_enrichments(engine: Engine, rows: "ibis.Table") -> Reconciled:
@@ -207,16 +227,16 @@ def _metrics(connection: Connection, since: dict[str, Any], bucket_s: int) -> "p
     admitted = ibis.memtable(_fetched(connection, LIVE_SEGMENTS, {}, triples))
     registered = [Registered(*row) for row in connection.execute(text(LIVE_REGISTRATIONS))]
     table = metrics_table(feedback, inferences, admitted, bucket_s, registered)
-    return engine().to_pyarrow(table.filter(table.bucket_start >= ibis.literal(since["since"])))
+    return engine_of_lake().to_pyarrow(table.filter(table.bucket_start >= ibis.literal(since["since"])))
 
 
-def _live_feedback(connection: Connection, since: dict[str, Any]) -> "pa.Table":
+def _live_feedback(connection: Connection, since: dict[str, Any], query: str = LIVE_FEEDBACK) -> "pa.Table":
     """The live feedback as attributed rows: what was said as the row keeps it, what is judged as its columns do."""
     import pyarrow as pa
 
     from feedback_loop.learning.schemas import ATTRIBUTED_SCHEMA
 
-    found = connection.execute(text(LIVE_FEEDBACK), since).mappings().all()
+    found = connection.execute(text(query), since).mappings().all()
     return pa.Table.from_pylist([{**each["row"], **each} for each in found], ATTRIBUTED_SCHEMA)
 
 
@@ -225,16 +245,26 @@ def _live_inferences(connection: Connection, since: dict[str, Any]) -> "ibis.Tab
     import ibis
     import pyarrow as pa
 
-    from feedback_loop.learning.schemas import INFERENCE_SCHEMA
-
-    rows = [dict(answer) for (answer,) in connection.execute(text(LIVE_INFERENCES), since)]
-    for row in rows:
-        row |= {name: datetime.fromisoformat(row[name]) for name in ("occurred_at", "received_at")}
+    rows = _answers(connection, LIVE_INFERENCES, since)
     with Session(connection) as session:
         known = judges(session, max((row["log_offset"] for row in rows), default=0))
     found = pa.Table.from_pylist(judgements(rows, known), judgements_schema())
-    table = pa.Table.from_pylist(rows, pa.schema([INFERENCE_SCHEMA.field(name) for name in INFERENCE]))
-    return with_judgements(ibis.memtable(table), ibis.memtable(found))
+    return with_judgements(ibis.memtable(_answered(rows)), ibis.memtable(found))
+
+
+def _answers(connection: Connection, query: str, since: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = [dict(answer) for (answer,) in connection.execute(text(query), since)]
+    for row in rows:
+        row |= {name: datetime.fromisoformat(row[name]) for name in ("occurred_at", "received_at")}
+    return rows
+
+
+def _answered(rows: list[dict[str, Any]]) -> "pa.Table":
+    import pyarrow as pa
+
+    from feedback_loop.learning.schemas import INFERENCE_SCHEMA
+
+    return pa.Table.from_pylist(rows, pa.schema([INFERENCE_SCHEMA.field(name) for name in INFERENCE]))
 
 
 def _fetched(connection: Connection, query: str, values: dict[str, Any], fields: "Iterable[pa.Field]") -> "pa.Table":

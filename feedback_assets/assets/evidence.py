@@ -13,7 +13,7 @@ from feedback_assets.told.evidence import bias_told
 from feedback_assets.told.explaining import attributions_told, slices_told
 from feedback_assets.told.fidelity import fidelity_told
 from feedback_assets.told.trust import trust_told
-from feedback_assets.trusting import verdicts
+from feedback_assets.trusting import heard, verdicts
 from feedback_loop.learning.trust.standings import last_of
 
 GROUP = "evidence"
@@ -30,7 +30,9 @@ def bias_report(
 ) -> Described:
     """For each model: who answers against who is served, what that does to its figures, and whether it is too much."""
     upto_offset = log.upto_offset(context.instance, context.run.run_id)
-    found = biases.biases(attributed_feedback, feedback_events, inferences, upto_offset)
+    with log.session() as session:
+        told = heard(attributed_feedback, session, upto_offset)
+    found = biases.biases(told, feedback_events, inferences, upto_offset)
     biases.tell(log, found, upto_offset)
     return Described(biases.rows(found, upto_offset), lambda rows: bias_told(found))
 

@@ -15,6 +15,7 @@ from feedback_assets.lake import Lake, Table, held
 from feedback_assets.partitions import ALL_DAYS, DAYS_LEFT_TAG, ONE_RUN, bounds, days
 from feedback_assets.policies import decided
 from feedback_assets.presentation import counts, markdown_table, sample
+from feedback_assets.quarantine_facts import tell_set_aside
 from feedback_assets.resources import LogResource
 from feedback_assets.splitting import broken_counts, evidence, judged, kept, set_aside
 from feedback_loop.learning.context import CONTEXT_ANSWERED
@@ -117,6 +118,7 @@ def validation(
         known = decided(session, upto_offset)
     span = bounds(context.partition_keys)
     rows = held(judged(evidence(feedback_events, inferences, span, upto_offset, known)), "judged_feedback")
+    tell_set_aside(log, set_aside(rows), upto_offset)
     return (
         Described(kept(rows), lambda table: {"by type": markdown_table(counts(table, "feedback_type"))}),
         Described(set_aside(rows), _quarantine_told),

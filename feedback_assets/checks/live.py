@@ -12,9 +12,10 @@ from feedback_assets.reconciliation import (
     reconcile_attribution,
     reconcile_enrichments,
     reconcile_metrics,
-    wait_for_stream,
+    reconcile_rewards,
 )
 from feedback_assets.resources import LogResource
+from feedback_assets.stream_wait import wait_for_stream
 
 ASSET = "feedback_metrics"
 COMPARED = ("attributed_feedback", "enriched_feedback")
@@ -37,6 +38,12 @@ SPECS = [
         description="What the stream added to feedback, and what sources answered for it, is in enriched_feedback.",
         additional_deps=["enriched_feedback"],
     ),
+    dg.AssetCheckSpec(
+        "live_rewards_are_the_logs",
+        asset=ASSET,
+        description="What inferences are worth live is what the graph makes of the live feedback, pending ones too.",
+        additional_deps=["inference_rewards"],
+    ),
 ]
 
 
@@ -54,6 +61,7 @@ def live_against_log(context: dg.AssetCheckExecutionContext, log: LogResource) -
         reconcile_attribution(engine, rows[0], upto_offset),
         reconcile_metrics(engine, log.settings.bucket_s),
         reconcile_enrichments(engine, rows[1]),
+        reconcile_rewards(engine),
     ]
     yield from (_compared(spec.name, each) for spec, each in zip(SPECS, found, strict=True))
 

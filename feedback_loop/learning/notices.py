@@ -33,7 +33,7 @@ EVENT_TYPES = (
     "review.task.completed",
     "review.task.created",
 )
-"""What an endpoint may ask for; TOLD says which of them the log's facts cause."""
+"""What an endpoint may ask for; TOLD says which of them the log's facts cause, `orphaned` what time alone does."""
 
 EVERY = "*"
 """Asks for all event types, also those that come with a later version."""
@@ -117,6 +117,7 @@ TOLD: Mapping[str, tuple[Telling, ...]] = {
     "drift_resolved": (Telling("drift.resolved", DRIFT),),
     "drift_signalled": (Telling("drift.detected", ALERT),),
     "feedback": (Telling("feedback.retracted", ("feedback_id", "inference_request_id"), _is_retraction),),
+    "feedback_quarantined": (Telling("feedback.quarantined", ("day", "rows", "rules", "feedback_ids", "reason")),),
     "fidelity_degraded": (
         Telling("fidelity.degraded", ("model_name", "source", "metric", "segment", "score", "events", "reason")),
     ),
@@ -150,6 +151,13 @@ def notices(project_id: int, kind: str, name: str, body: Mapping[str, Any], occu
             told = {**body, telling.subject: body["subject"]} if "subject" in body else body
             data = {member: told[member] for member in telling.members if member in told}
             yield notice(project_id, telling.event_type, f"{kind}\0{name}", data, occurred_at)
+
+
+def orphaned(feedback: Mapping[str, Any], occurred_at: datetime) -> Notice:
+    """What is told where the wait of a feedback (FEEDBACK_SCHEMA) for its inference was over at that moment."""
+    name = f"orphaned\0{feedback['feedback_id']}"
+    data = {member: feedback[member] for member in ("feedback_id", "inference_request_id", "model_version")}
+    return notice(feedback["project_id"], "feedback.orphaned", name, data, occurred_at)
 
 
 def notice(project_id: int, event_type: str, name: str, data: Mapping[str, Any], occurred_at: datetime) -> Notice:

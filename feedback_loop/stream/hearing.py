@@ -1,4 +1,4 @@
-"""What was asked lately and what was said of it, from the live tables, for learning.bias to judge."""
+"""What was asked lately, and what those who are listened to said of it, from the live tables, for learning.bias."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -30,6 +30,10 @@ FROM asked a
 LEFT JOIN staging.feedback_events e ON e.project_id = :project AND e.kind = 'feedback'
     AND e.inference_request_id = a.inference_request_id
 LEFT JOIN live_feedback f ON f.project_id = e.project_id AND f.feedback_id = e.id
+    AND NOT (f.source_kind = 'end_user' AND EXISTS (
+        SELECT FROM (SELECT v.weight FROM actor_verdicts v WHERE v.project_id = f.project_id AND v.subject = f.user_ref
+                     ORDER BY v.log_offset DESC LIMIT 1) last
+        WHERE last.weight = 0))
 ORDER BY a.inference_request_id
 """)
 REACH = 500_000

@@ -13,11 +13,19 @@ from feedback_assets.checks import live
 from feedback_assets.partitions import UPTO_TAG, span_tags
 from feedback_assets.reconciliation import reconcile_metrics
 from feedback_ingest.settings import get_settings
+from feedback_loop.learning.policies.attribution import AttributionPolicy, Terms
 from feedback_loop.stream.process import catch_up
 from tests.assets.world import DAY, NEXT_DAY, World, checks
 
-CHECKS = ("live_attribution_is_the_logs", "live_metrics_are_the_logs", "live_enrichments_are_the_logs")
-LIVE = ("live_metrics", "live_enrichments", "attribution_changes")
+CHECKS = (
+    "live_attribution_is_the_logs",
+    "live_metrics_are_the_logs",
+    "live_enrichments_are_the_logs",
+    "live_rewards_are_the_logs",
+)
+TERMS = Terms(wait_s=86_400, default_reward=0.5, resolve="mean")
+POLICY = AttributionPolicy(metrics={"satisfaction": TERMS, "thumbs": TERMS})
+LIVE = ("live_metrics", "live_enrichments", "live_rewards", "attribution_changes")
 """The stream's tables that a difference is planted in."""
 
 
@@ -29,6 +37,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _eventful(world: World) -> None:
     """Attributed, pending, mismatched, undone, edited and quarantined feedback, late and early."""
+    world.decide(POLICY)
     world.live(30, right=0.8)
     first = world.say("live-digits-0001-0-1", "explicit_rating", value={"score": 4}, user_context={"user_id": "p_1"})
     world.say("live-digits-0001-0-1", "retraction", value={"retracts": first}, user_context={"user_id": "p_1"})
@@ -92,6 +101,7 @@ def test_live_numbers_are_the_logs(world: World) -> None:
     assert all(each.passed for each in found.values())
     assert found["live_attribution_is_the_logs"].metadata["compared"].value >= 36
     assert found["live_metrics_are_the_logs"].metadata["compared"].value >= 10
+    assert found["live_rewards_are_the_logs"].metadata["compared"].value >= 30
 
 
 RED = {
@@ -99,8 +109,9 @@ RED = {
     "DELETE FROM live_metrics WHERE metric = 'volume'": CHECKS[1],
     """UPDATE live_enrichments SET answer = '{"confidence": 0.6, "entropy": 0.9, "margin": 0.3}'""": CHECKS[2],
     "DELETE FROM live_enrichments": CHECKS[2],
-    """UPDATE attribution_changes SET after = after || '{"state": "pending"}' WHERE feedback_offset = 2""": CHECKS[0],
-    "DELETE FROM attribution_changes WHERE feedback_offset = 2": CHECKS[0],
+    "UPDATE live_rewards SET reward = 0.75 WHERE state = 'attributed'": CHECKS[3],
+    """UPDATE attribution_changes SET after = after || '{"state": "pending"}' WHERE feedback_offset = 3""": CHECKS[0],
+    "DELETE FROM attribution_changes WHERE feedback_offset = 3": CHECKS[0],
 }
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlparse
 
 import dagster as dg
 
+from feedback_assets import facts
 from feedback_assets.sensors.new_events import retried
 from feedback_loop.learning.policies.validation import ValidationPolicy
 from tests.assets.world import DAY, World, checks
@@ -46,6 +47,11 @@ def test_five_percent_of_bad_rows_hold_their_day_back_until_they_are_mended(worl
     assert {row["feedback_id"] for row in world.rows("attributed_feedback")} == good
     aside = {row["feedback_id"]: row["broken_rules"] for row in world.rows("quarantined_feedback")}
     assert aside == {name: [RULE] for name in bad}
+    [quarantined] = world.facts(facts.FEEDBACK_QUARANTINED)
+    assert (quarantined.body["rows"], quarantined.body["rules"]) == (10, [RULE])
+    assert set(quarantined.body["feedback_ids"]) == bad
+    assert not world.refresh(checked=True).success
+    assert len(world.facts(facts.FEEDBACK_QUARANTINED)) == 1, "nothing new was set aside the second time"
 
     world.decide(ValidationPolicy(negative_has_reason="warn"))
     mended = world.refresh(DAY, checked=True)

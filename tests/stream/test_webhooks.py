@@ -1,11 +1,14 @@
 """Webhooks in the stream: a fact becomes a message in the transaction that takes it, once for ever."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from orjson import loads
 from sqlmodel import Session
 
 from feedback_ingest.canonical import Pepper
+from feedback_ingest.clock import utc_now
 from feedback_ingest.log import Fact
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
@@ -170,3 +173,33 @@ def test_what_is_shared_with_an_endpoint_lies_sealed(empty: Database, settings: 
         Sealer(Pepper(b"another")).open(found.sealed_url, name)
     with pytest.raises(Unsealable):
         Sealer(pepper).open(found.sealed_url, "we_another")
+
+
+def test_who_waited_in_vain_is_told_once(empty: Database, settings: Settings, pepper: Pepper) -> None:
+    """Feedback whose inference did not come is told when the log's time is past its wait, and not when read again."""
+    endpoint(empty, pepper, ANYWHERE, "feedback.orphaned")
+    append(empty, pepper, truth("t1", "never", 1), truth("t2", "later", 1))
+    catch_up(empty, settings)
+    before = told(empty)
+    append(empty, pepper, *pairs(0, 1), at=utc_now() + timedelta(days=3))
+    append(empty, pepper, *pairs(1, 1), at=utc_now() + timedelta(days=4))
+    catch_up(empty, settings)
+    found = [loads(body)["data"] for (body,) in rows(empty, "SELECT body FROM webhook_messages")]
+    rebuild(empty, settings)
+
+    assert (before, len(told(empty))) == ([], 2)
+    assert sorted((each["feedback_id"], each["inference_request_id"]) for each in found) == [
+        ("t1", "never"),
+        ("t2", "later"),
+    ]
+
+
+def test_what_was_set_aside_is_told(empty: Database, settings: Settings, pepper: Pepper) -> None:
+    """The graph's fact goes out with the day, the rules and the first ids."""
+    endpoint(empty, pepper, ANYWHERE, "feedback.quarantined")
+    body = {"day": "2026-05-01", "rows": 1, "rules": ["rating_in_range"], "feedback_ids": ["f1"], "last_offset": 7}
+    append(empty, pepper, Fact(1, "feedback_quarantined", "2026-05-01-7", body, NOON))
+    catch_up(empty, settings)
+
+    [(sent,)] = rows(empty, "SELECT body FROM webhook_messages")
+    assert loads(sent)["data"] == {name: value for name, value in body.items() if name != "last_offset"}

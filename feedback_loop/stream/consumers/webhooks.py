@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from psycopg import Cursor
 
 from feedback_ingest.log import Fact, LogRow
-from feedback_loop.learning.notices import TOLD, Notice, notices
-from feedback_loop.stream.consumers._base import Batch, Consumer
+from feedback_loop.learning.notices import TOLD, Notice, notices, orphaned
+from feedback_loop.stream.consumers._base import Batch, Change, Consumer
 from feedback_loop.stream.webhooks.outbox import tell
 
 
@@ -19,7 +19,7 @@ class Webhooks(Consumer):
     """
 
     name: ClassVar[str] = "webhooks"
-    after: ClassVar[tuple[str, ...]] = ("alerts",)
+    after: ClassVar[tuple[str, ...]] = ("attribution", "alerts")
     relays: ClassVar[bool] = True
 
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
@@ -28,7 +28,20 @@ class Webhooks(Consumer):
             found = [event.row for event in batch.events if event.row.kind in TOLD]
             told = [one for row in found for one in _of_row(row)]
             told += [one for fact in batch.facts for one in _of_fact(fact)]
+            told += _of_waits(batch)
             tell(cursor, told, now)
+
+
+def _of_waits(batch: Batch) -> Iterator[Notice]:
+    """A notice for each feedback whose wait ended in the batch; in time of receipt, as the log tells it."""
+    over = [change for change in batch.changes if change.after["state"] == "orphaned" and _waited(change)]
+    moments = {event.row.log_offset: event.row.received_at for event in batch.events} if over else {}
+    for change in over:
+        yield orphaned(change.after, moments[change.cause_offset])
+
+
+def _waited(change: Change) -> bool:
+    return change.before is None or change.before["state"] != "orphaned"
 
 
 def _of_fact(fact: Fact) -> Iterator[Notice]:
