@@ -91,7 +91,7 @@ def test_the_gate_judges_it_as_any_other(world: World, monkeypatch: pytest.Monke
 
     commanded(world.log, EXAMPLE, monkeypatch)
     world.live(300, right=0.6)
-    world.refresh()
+    world.refresh(only="labeled_set")
     assert world.retrain().success
 
     [promoted] = world.facts(facts.MODEL_PROMOTED)
@@ -105,7 +105,7 @@ def test_the_gate_judges_it_as_any_other(world: World, monkeypatch: pytest.Monke
     assert (run.data.params["chosen"], run.data.params["param_depth"]) == ("training_command", "3")
 
     world.live(200, right=1.0, version="digits-0002", start=DAY.replace(hour=14), seed=1)
-    world.refresh()
+    world.refresh(only="labeled_set")
     assert world.retrain().success
     [refused] = world.facts(facts.MODEL_REFUSED)
     assert "not better" in refused.body["reasons"]

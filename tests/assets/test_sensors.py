@@ -146,7 +146,7 @@ def test_a_late_event_materialises_its_day_anew(world: World) -> None:
 
 def _execute(world: World, requests: list[dg.RunRequest]) -> None:
     for request in requests:
-        world.job("refresh").execute_in_process(
+        world.job("only_enriched_feedback").execute_in_process(
             instance=world.instance, partition_key=request.partition_key, tags=request.tags
         )
 

@@ -50,6 +50,7 @@ JOBS = (
     dg.define_asset_job("people", dg.AssetSelection.groups("review")),
     dg.define_asset_job("dataset", dg.AssetSelection.assets("training_dataset")),
     *(dg.define_asset_job(f"only_{name}", _made_for(name)) for name in PARTS),
+    dg.define_asset_job("export", dg.AssetSelection.assets("feedback_events")),
     dg.define_asset_job("live", dg.AssetSelection.checks(*(spec.key for spec in live.SPECS))),
 )
 
