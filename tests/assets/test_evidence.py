@@ -45,7 +45,7 @@ def test_a_bias_is_told_once_and_shown(world: World) -> None:
     """
     answered(world, 0, 200, "loud", 1, 2)
     answered(world, 200, 480, "quiet", 20, 7)
-    world.refresh(only="labeled_set")
+    world.refresh(only="drift_report")
     world.job("evidence").execute_in_process(instance=world.instance)
     result = world.job("evidence").execute_in_process(instance=world.instance)
 
