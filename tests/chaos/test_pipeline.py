@@ -11,12 +11,16 @@ import dagster as dg
 import orjson
 import pytest
 
+from expectations import validation
 from feedback_assets import facts
 from feedback_assets.sensors import drift as drift_sensor
 from feedback_assets.sensors.drift import drift
+from feedback_assets.sensors.run_failure import run_failure
 from feedback_ingest.postgres import Database
+from feedback_loop.learning.policies.validation import ValidationPolicy
 from tests.assets.test_sensors import Sensor
 from tests.assets.test_signals import signalled
+from tests.assets.test_validation_gate import thumbs
 from tests.assets.world import DAY, World
 from tests.chaos.doors import ROOT
 from tests.chaos.dying_runs import COMPILATION, REFRESHED, RETRAINED
@@ -95,3 +99,36 @@ def test_a_tireless_sensor_is_found_out(world: World, monkeypatch: pytest.Monkey
     monkeypatch.setattr(drift_sensor, "gathered", tireless)
 
     assert len({request.run_key for request in storm(world, monkeypatch)}) > 1
+
+
+def gated(world: World) -> dict[str, Any]:
+    """What became of labels and alerts when 5 % of a day's thumbs broke a rule that blocks."""
+    world.decide(ValidationPolicy(negative_has_reason="block"))
+    world.live(60, right=0.8)
+    assert world.refresh(checked=True).success
+    before = world.rows("labeled_set")
+    world.live(60, right=0.8, start=DAY + timedelta(hours=1), seed=1)
+    thumbs(world, 190)
+    thumbs(world, 10, bad=10)
+    blocked = world.refresh(checked=True)
+    run = world.instance.get_run_by_id(blocked.run_id)
+    assert run is not None
+    for event in (each for each in blocked.all_events if each.is_run_failure):
+        context = dg.build_run_status_sensor_context(
+            "run_failure", event, world.instance, run, resources={"log": world.log}
+        ).for_run_failure()
+        run_failure(context)
+    alerts = [fact.body["rule"] for fact in world.facts(facts.ALERT_RAISED)]
+    return {"published": world.rows("labeled_set") != before, "alerts": alerts}
+
+
+def test_bad_rows_publish_nothing_and_are_told(world: World) -> None:
+    """What a dataset would be made of stays as it was, and an alert says which run was held back."""
+    assert gated(world) == {"published": False, "alerts": ["dagster_run_failed"]}
+
+
+def test_a_gate_that_blocks_nothing_is_found_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted bug `lenient`: no number of bad rows is enough."""
+    monkeypatch.setattr(validation, "FEW", 10**9)
+
+    assert gated(world)["published"]
