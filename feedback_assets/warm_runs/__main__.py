@@ -39,7 +39,7 @@ LOOK_EVERY_S = 0.2
 FINISH_S = 8.0
 TERMINATE_S = 2.0
 YOUNG = 100_000
-"""Objects made and not let go of before a run looks at them; with 700, Python's own, that was a third of its work."""
+"""Objects made and kept before they are looked at; with 700, Python's own, that was a third of planning SQL."""
 
 
 class WarmProcess:
