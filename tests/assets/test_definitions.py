@@ -104,6 +104,7 @@ def test_every_rule_is_a_check(graph: AssetGraph) -> None:
         "live_attribution_is_the_logs",
         "live_metrics_are_the_logs",
         "live_enrichments_are_the_logs",
+        "live_rewards_are_the_logs",
     }
 
 
