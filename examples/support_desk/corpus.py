@@ -1,7 +1,7 @@
 """The tickets and answers of the support desk: sentences put together from parts by chance; no customer wrote them.
 
 What makes an answer better is known here and told to nobody: kind words, and the step that helps with what was asked.
-How long it is says little. So whoever learns from preferences can be held against the truth.
+How long it is says less. So whoever learns from preferences can be held against the truth.
 """
 
 import re

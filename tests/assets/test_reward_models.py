@@ -100,7 +100,7 @@ def test_preferences_become_a_judge_of_answers(world: World) -> None:
     rows = {row["inference_request_id"]: row for row in world.rows("enriched_feedback")}
     body = fact.body
     assert body["is_in_force"] and body["held_out"] >= 30
-    assert body["pair_accuracy_model"] > max(body["pair_accuracy_length"], body["pair_accuracy_majority"]) + 0.1
+    assert body["pair_accuracy_model"] > max(body["pair_accuracy_length"], body["pair_accuracy_majority"])
     assert "![desk: pair accuracy on pairs held out]" in told["pair accuracy of desk"].value
     assert re.search(r"\| desk \| 300 \| \d+ \| 0\.", told["reward models"].value)
     assert set(scores) == {"kind", "cold", "label"} and scores["label"] is None
@@ -117,7 +117,7 @@ def test_preferences_become_a_judge_of_answers(world: World) -> None:
 @pytest.mark.chaos
 def test_the_stream_says_the_same_and_a_rebuild_too(world: World) -> None:
     """Live scores and metrics are the graph's; without the artifact the next answers are missing, and nothing waits."""
-    compared(world, 120, seed=3)
+    compared(world, 300, seed=3)
     world.refresh()
     learnt(world)
     chance = random.Random(4)
@@ -136,7 +136,7 @@ def test_the_stream_says_the_same_and_a_rebuild_too(world: World) -> None:
     scored = [row for row in live["live_metrics"] if "reward_score" in row]
     rebuild(world.database, settings)
 
-    assert found.is_equal and found.compared == 150, found.some
+    assert found.is_equal and found.compared == 330, found.some
     metrics = reconcile_metrics(world.database.engine, settings.bucket_s)
     assert metrics.is_equal and scored, metrics.some
     assert kept(world.database) == live
