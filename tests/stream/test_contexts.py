@@ -65,7 +65,8 @@ def test_an_answer_comes_by_the_log_and_is_asked_for_once(
     }
     assert len(service.arrivals) == 1
     assert orjson.loads(service.arrivals[0].body) == {"project": "default", "subjects": ["p_1"]}
-    assert (examples(empty)["t1"]["missing"], examples(empty)["t2"]["missing"]) == (["segments"], [])
+    assert examples(empty)["t1"]["missing"] == ["novelty", "segments"]
+    assert examples(empty)["t2"]["missing"] == ["novelty"]
     assert examples(empty)["t2"]["segments"] == PRO
     with Session(empty.engine) as session:
         [fact] = log.read(session, 0, 100, ["context_answered"])
@@ -129,7 +130,7 @@ def test_a_service_that_is_away_blocks_nothing(
         told = configured(settings, tmp_path, entry, "127.0.0.1")
         append(empty, pepper, inference("i1"), truth("t1", "i1", 3))
         catch_up(empty, told)
-        assert examples(empty)["t1"]["missing"] == ["segments"]
+        assert examples(empty)["t1"]["missing"] == ["novelty", "segments"]
         settle(empty, told)
 
     assert given(empty, "segments") == {"t1": ({"segments": None}, {"segments": None}, None)}
