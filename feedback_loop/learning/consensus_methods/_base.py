@@ -4,13 +4,10 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from feedback_loop.learning.agreement import Judgement, pairwise_agreement
 from feedback_loop.learning.collecting import collect_classes
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 class Record(NamedTuple):
@@ -76,42 +73,6 @@ class ConsensusMethod(ABC):
         if share <= more_than:
             return Consensus(None, share, agreement, f"{told}, which needs more than {more_than:.3f}")
         return Consensus(best, share, agreement, told)
-
-
-class Numbered(NamedTuple):
-    """Judgements as three equally long columns of numbers, and what the numbers of items and answers stand for."""
-
-    item: "np.ndarray"
-    reviewer: "np.ndarray"
-    answer: "np.ndarray"
-    items: Sequence[str]
-    answers: Sequence[str]
-
-    def named(self, shares: "np.ndarray") -> dict[str, dict[str, float]]:
-        """Of a table of items (rows) and answers (columns) what belongs to answers that were given, by their names."""
-        told: dict[str, dict[str, float]] = {name: {} for name in self.items}
-        for item, answer in zip(self.item, self.answer, strict=True):
-            told[self.items[item]][self.answers[answer]] = float(shares[item, answer])
-        return told
-
-    def votes(self) -> "np.ndarray":
-        """The share of the judgements on each item (row) that gave each answer (column)."""
-        import numpy as np
-
-        shares = np.zeros((len(self.items), len(self.answers)))
-        np.add.at(shares, (self.item, self.answer), 1.0)
-        return shares / shares.sum(axis=1, keepdims=True)
-
-
-def numbered(judgements: Sequence[Judgement]) -> Numbered:
-    """For methods that reckon with all judgements at once."""
-    import numpy as np
-
-    columns = list(zip(*judgements, strict=True))
-    names = [sorted(set(each)) for each in columns]
-    numbers = [{name: n for n, name in enumerate(each)} for each in names]
-    item, reviewer, answer = (np.array([of[name] for name in each]) for of, each in zip(numbers, columns, strict=True))
-    return Numbered(item, reviewer, answer, names[0], names[2])
 
 
 @cache
