@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def worked_a_while(process: "subprocess.Popen[bytes]", database: Database, chanc
     ends = time.monotonic() + chance.choice((60, chance.uniform(0.4, 1.0)))
     while process.poll() is None and time.monotonic() < ends and sealed(database) < wanted:
         time.sleep(0.002)
-    time.sleep(chance.uniform(0, 0.03))
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(chance.uniform(0, 0.03))
     return process.poll() is None
 
 
