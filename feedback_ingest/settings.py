@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     first_day: date = Field(date(2026, 1, 1), description="First UTC day of the daily partitions in Dagster.")
 
     stream_poll_ms: int = Field(100, gt=0, description="Longest wait of the stream between two looks at the log.")
-    stream_pause_ms: int = Field(10, ge=0, description="Pause of the stream after a batch that was not full.")
+    stream_pause_ms: int = Field(6, ge=0, description="Pause of the stream after a batch that was not full.")
     stream_batch: int = Field(2_000, gt=0, description="Events in one micro-batch of the stream.")
     stream_memory_mib: int = Field(
         1_024, ge=256, description="Memory of the stream; an event that would take it beyond becomes a dead letter."
