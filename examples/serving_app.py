@@ -41,6 +41,30 @@ class Post:
     again: str | None = None
 
 
+@dataclass(frozen=True)
+class Given:
+    """An answer that was given: of which model, and under which id its inference is logged."""
+
+    inference_request_id: str
+    model_name: str
+    model_version: str
+
+
+def post_about(given: Given, after_s: float, kind: str, value: dict[str, Any], user: str | None) -> Post:
+    """What a user says of an answer; None: what another system knows of it."""
+    body: dict[str, Any] = {
+        "inference_request_id": given.inference_request_id,
+        "model_name": given.model_name,
+        "model_version": given.model_version,
+        "feedback_type": kind,
+        "feedback_value": value,
+        "user_context": {"user_id": user} if user else {},
+    }
+    if user is None:
+        body["source"] = {"kind": "system"}
+    return Post(after_s, body)
+
+
 @dataclass
 class Plan:
     """How the app behaves: the drift comes `drift_after_s` after the first answer, or never."""

@@ -1,11 +1,10 @@
 """The users: given one answer, which feedback posts follow and when; pure, all chance comes from `random`."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from examples.serving_app import Post
+from examples.serving_app import Given, Post, post_about
 
 TRUTH_SHARE = 0.5
 TRUTH_DELAY_S = 1.0
@@ -18,12 +17,9 @@ SPAMMERS = ("user-417", "user-433")
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Given):
     """What the app answered for one image, and what the image really shows."""
 
-    inference_request_id: str
-    model_name: str
-    model_version: str
     label: str
     truth: str
 
@@ -35,20 +31,6 @@ def feedback_on(answer: Answer, random: np.random.Generator) -> list[Post]:
     return [_maybe_again(post, random) for post in posts]
 
 
-def _post(answer: Answer, after_s: float, kind: str, value: dict[str, Any], user: str | None) -> Post:
-    body: dict[str, Any] = {
-        "inference_request_id": answer.inference_request_id,
-        "model_name": answer.model_name,
-        "model_version": answer.model_version,
-        "feedback_type": kind,
-        "feedback_value": value,
-        "user_context": {"user_id": user} if user else {},
-    }
-    if user is None:
-        body["source"] = {"kind": "system"}
-    return Post(after_s, body)
-
-
 def _user(random: np.random.Generator) -> str:
     return f"user-{random.integers(USERS):03d}"
 
@@ -58,7 +40,7 @@ def _truth(answer: Answer, random: np.random.Generator) -> list[Post]:
     if random.random() >= TRUTH_SHARE:
         return []
     delay_s = TRUTH_DELAY_S + float(random.exponential(0.3))
-    return [_post(answer, delay_s, "ground_truth", {"label": answer.truth}, None)]
+    return [post_about(answer, delay_s, "ground_truth", {"label": answer.truth}, None)]
 
 
 def _correction(answer: Answer, random: np.random.Generator) -> list[Post]:
@@ -67,7 +49,7 @@ def _correction(answer: Answer, random: np.random.Generator) -> list[Post]:
         return []
     label = answer.truth if is_wrong else str((int(answer.truth) + 1) % 10)
     delay_s = 0.4 + float(random.exponential(0.8))
-    return [_post(answer, delay_s, "explicit_correction", {"corrected_label": label}, _user(random))]
+    return [post_about(answer, delay_s, "explicit_correction", {"corrected_label": label}, _user(random))]
 
 
 def _thumb(answer: Answer, random: np.random.Generator) -> list[Post]:
@@ -76,7 +58,7 @@ def _thumb(answer: Answer, random: np.random.Generator) -> list[Post]:
     is_honest = random.random() < THUMBS_HONEST
     positive = (answer.label == answer.truth) == is_honest
     delay_s = 0.2 + float(random.exponential(0.5))
-    return [_post(answer, delay_s, "explicit_binary", {"positive": bool(positive)}, _user(random))]
+    return [post_about(answer, delay_s, "explicit_binary", {"positive": bool(positive)}, _user(random))]
 
 
 def _spam(answer: Answer, random: np.random.Generator) -> list[Post]:
@@ -85,15 +67,15 @@ def _spam(answer: Answer, random: np.random.Generator) -> list[Post]:
         return []
     user = SPAMMERS[int(random.integers(len(SPAMMERS)))]
     if random.random() < 0.5:
-        return [_post(answer, 0.3, "explicit_correction", {"corrected_label": "banana"}, user)]
-    return [_post(answer, 0.3 + n / 10, "explicit_binary", {"positive": False}, user) for n in range(4)]
+        return [post_about(answer, 0.3, "explicit_correction", {"corrected_label": "banana"}, user)]
+    return [post_about(answer, 0.3 + n / 10, "explicit_binary", {"positive": False}, user) for n in range(4)]
 
 
 def _invalid(answer: Answer, random: np.random.Generator) -> list[Post]:
     """What a broken client sends: the door refuses it and keeps it in the quarantine."""
     if random.random() >= INVALID_SHARE:
         return []
-    return [_post(answer, 0.5, "explicit_binary", {"positive": "yes"}, _user(random))]
+    return [post_about(answer, 0.5, "explicit_binary", {"positive": "yes"}, _user(random))]
 
 
 def _maybe_again(post: Post, random: np.random.Generator) -> Post:

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
-from examples.serving_app import Post
+from examples.serving_app import Given, Post, post_about
 from examples.support_desk.corpus import KIND, STEPS, Reply, Ticket, prefers_first
 
 CLOSED_SHARE, CLOSED_AFTER_S = 0.5, 1.0
@@ -16,12 +15,9 @@ CUSTOMERS, AGENTS = 500, 120
 
 
 @dataclass(frozen=True)
-class Answered:
+class Answered(Given):
     """A ticket and what the desk made of it: its topic, and one reply, or two to be compared (outputs A and B)."""
 
-    inference_request_id: str
-    model_name: str
-    model_version: str
     ticket: Ticket
     topic: str
     replies: list[Reply]
@@ -32,7 +28,7 @@ def said_about(answered: Answered, chance: Random) -> list[Post]:
     found = [*_closed(answered, chance), *_sorted(answered, chance), *_reworded(answered, chance)]
     found += _compared(answered, chance) if len(answered.replies) > 1 else _thumb(answered, chance)
     if chance.random() < INVALID_SHARE:
-        found.append(_post(answered, 0.5, "explicit_binary", {"positive": "yes"}, _customer(chance)))
+        found.append(post_about(answered, 0.5, "explicit_binary", {"positive": "yes"}, _customer(chance)))
     return [Post(each.after_s, each.body, "same" if chance.random() < SENT_TWICE else None) for each in found]
 
 
@@ -41,7 +37,7 @@ def _closed(answered: Answered, chance: Random) -> list[Post]:
     if chance.random() >= CLOSED_SHARE:
         return []
     after_s = CLOSED_AFTER_S + chance.expovariate(3)
-    return [_post(answered, after_s, "ground_truth", {"label": answered.ticket.topic}, None)]
+    return [post_about(answered, after_s, "ground_truth", {"label": answered.ticket.topic}, None)]
 
 
 def _sorted(answered: Answered, chance: Random) -> list[Post]:
@@ -49,7 +45,7 @@ def _sorted(answered: Answered, chance: Random) -> list[Post]:
     if answered.topic == answered.ticket.topic or chance.random() >= SORTED_SHARE:
         return []
     value = {"corrected_label": answered.ticket.topic}
-    return [_post(answered, 0.4 + chance.expovariate(1.2), "explicit_correction", value, _agent(chance))]
+    return [post_about(answered, 0.4 + chance.expovariate(1.2), "explicit_correction", value, _agent(chance))]
 
 
 def _reworded(answered: Answered, chance: Random) -> list[Post]:
@@ -57,21 +53,21 @@ def _reworded(answered: Answered, chance: Random) -> list[Post]:
     if answered.replies[0].worth >= GOOD_ENOUGH or chance.random() >= REWORDED_SHARE:
         return []
     value = {"corrected_text": f"{chance.choice(KIND)} {STEPS[answered.ticket.topic]}."}
-    return [_post(answered, 0.6 + chance.expovariate(1.0), "explicit_correction", value, _agent(chance))]
+    return [post_about(answered, 0.6 + chance.expovariate(1.0), "explicit_correction", value, _agent(chance))]
 
 
 def _compared(answered: Answered, chance: Random) -> list[Post]:
     """A customer who sees two answers says which one helps."""
     better, worse = ("A", "B") if prefers_first(chance, *answered.replies) else ("B", "A")
     value = {"preferred_output_id": better, "rejected_output_id": worse}
-    return [_post(answered, 0.3 + chance.expovariate(2), "preference_pair", value, _customer(chance))]
+    return [post_about(answered, 0.3 + chance.expovariate(2), "preference_pair", value, _customer(chance))]
 
 
 def _thumb(answered: Answered, chance: Random) -> list[Post]:
     if chance.random() >= THUMBS_SHARE:
         return []
     value = {"positive": answered.replies[0].worth > GOOD_ENOUGH}
-    return [_post(answered, 0.2 + chance.expovariate(2), "explicit_binary", value, _customer(chance))]
+    return [post_about(answered, 0.2 + chance.expovariate(2), "explicit_binary", value, _customer(chance))]
 
 
 def _customer(chance: Random) -> str:
@@ -80,17 +76,3 @@ def _customer(chance: Random) -> str:
 
 def _agent(chance: Random) -> str:
     return f"agent-{chance.randrange(AGENTS):03d}"
-
-
-def _post(answered: Answered, after_s: float, kind: str, value: dict[str, Any], user: str | None) -> Post:
-    body: dict[str, Any] = {
-        "inference_request_id": answered.inference_request_id,
-        "model_name": answered.model_name,
-        "model_version": answered.model_version,
-        "feedback_type": kind,
-        "feedback_value": value,
-        "user_context": {"user_id": user} if user else {},
-    }
-    if user is None:
-        body["source"] = {"kind": "system"}
-    return Post(after_s, body)

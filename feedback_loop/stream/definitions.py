@@ -24,6 +24,10 @@ SAID = """
 SELECT project_id, {name}, log_offset, version, definition::text FROM {table}
 WHERE {where} ORDER BY project_id, {name}, log_offset
 """
+NEWEST = """
+SELECT DISTINCT ON (project_id, {name}) project_id, {name}, log_offset, version, definition::text FROM {table}
+WHERE log_offset <= %s ORDER BY project_id, {name}, log_offset DESC
+"""
 LEARN = "INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, %s) ON CONFLICT DO NOTHING"
 LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
 
@@ -76,6 +80,11 @@ class Shelf(Generic[Thing]):
     def upto(self, cursor: Cursor[Any], log_offset: int) -> list[Said[Thing]]:
         """What every project said up to an offset, in the order it said it of each thing."""
         return [self._read(*row) for row in cursor.execute(self._said("log_offset <= %s"), [log_offset]).fetchall()]
+
+    def newest(self, cursor: Cursor[Any], log_offset: int) -> list[Said[Thing]]:
+        """The last that every project said of each thing up to an offset."""
+        wanted = NEWEST.format(name=self._name, table=self._table)
+        return [self._read(*row) for row in cursor.execute(wanted, [log_offset]).fetchall()]
 
     def of_project(self, session: Session, project_id: int) -> list[Said[Thing]]:
         """What one project ever said, in the order it said it of each thing."""

@@ -14,7 +14,8 @@ READ = ("log_offset", "project_id", "model_name", "model_version", "embedding", 
 
 
 class Novelty(SampleEnricher):
-    """novelty, 0 to 1 (6 places): the cosine distance to the nearest of the training set of the version that answered.
+    """novelty, 0 to 1 (6 places): the mean cosine distance to the nearest five of a sample of what the version that
+    answered was trained on.
 
     By the logged embedding, else by hashed inputs, else by the text of the answer. Null where the version was trained
     on no dataset of ours, or neither is known.

@@ -92,7 +92,7 @@ class Alerts(Consumer):
         moved: defaultdict[Series, dict[datetime, Movement]] = defaultdict(dict)
         for bucket, movement in batch.moved.items():
             moved[series_of(bucket)][bucket.bucket_start] = movement
-        book = rule_book.book(RULES.upto(cursor, batch.last_offset), self._defaults)
+        book = rule_book.book(RULES.newest(cursor, batch.last_offset), self._defaults)
         defaults = [Standard(rule) for rule in self._defaults]
         return [
             (standard, series, movements)
