@@ -33,6 +33,14 @@ def bury(folder: Path) -> bool:
     return True
 
 
+def postmaster_of(folder: Path) -> int | None:
+    """Process id that the server in `folder` wrote down; None where there is none."""
+    try:
+        return int((folder / "postmaster.pid").read_text().split()[0])
+    except (FileNotFoundError, ValueError, IndexError):
+        return None
+
+
 def _is_alive(pid: int) -> bool:
     import psutil
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, OperationalError
 
-from feedback_ingest.dead_postmaster import bury
+from feedback_ingest.dead_postmaster import bury, postmaster_of
 from feedback_ingest.errors import DatabaseUnavailable, DataDirMismatch, SetupError
 from feedback_ingest.settings import Settings, get_settings
 
@@ -66,14 +66,15 @@ class Database:
             raise DatabaseUnavailable() from error
 
     def revive(self) -> bool:
-        """Starts the data directory's own server again where it was killed; says whether it was.
+        """Starts the data directory's own server again where it was killed; says whether it was since the last call.
 
-        A server that was given by its address is nobody's here. Raises DatabaseUnavailable when it does not start.
+        It is told, too, where another process was first to start it. A server that was given by its address is
+        nobody's here. Raises DatabaseUnavailable when it does not start.
         """
         if self._server is None:
             return False
         with self._server._lock:
-            if not bury(self._server.pgdata):
+            if not bury(self._server.pgdata) and postmaster_of(self._server.pgdata) == self._server.get_pid():
                 return False
             try:
                 self._server.ensure_postgres_running()

@@ -1,6 +1,7 @@
 """The data directory's own PostgreSQL shares nothing with other users, and survives how the last one ended."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,9 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from feedback_ingest.dead_postmaster import bury
+from feedback_ingest.dead_postmaster import bury, postmaster_of
 from feedback_ingest.postgres import open_database
 from feedback_ingest.settings import Settings
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -58,3 +60,22 @@ def test_nothing_is_shared_between_data_directories(tmp_path: Path) -> None:
     database.close()
 
     assert (tmp_path / "postgres.lock").exists()
+
+
+def test_a_killed_server_is_noticed_though_another_process_started_it_again(tmp_path: Path) -> None:
+    """Whoever is first starts it: the guard of `feedback up` says so all the same, and once."""
+    settings = Settings(data_dir=tmp_path, database_url=None)
+    database = open_database(settings)
+    killed = postmaster_of(settings.postgres_dir)
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: psutil.Process(killed).status() == psutil.STATUS_ZOMBIE if psutil.pid_exists(killed) else True)
+
+    first = "from feedback_ingest.postgres import open_database; open_database()"
+    environment = {**os.environ, "FEEDBACK_DATA_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", first], env=environment, check=True, timeout=60)
+
+    assert database.revive()
+    assert not database.revive()
+    database.check()
+    database.close()
