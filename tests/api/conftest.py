@@ -58,7 +58,7 @@ class Client:
         self.run(self._lifespan.__aenter__())
         transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
         self._http = httpx.AsyncClient(transport=transport, base_url="http://app")
-        deadline_s = monotonic_s() + 10
+        deadline_s = monotonic_s() + 60
         while self.get("/readyz").status_code != 200:
             assert monotonic_s() < deadline_s, "the app did not become ready"
 
@@ -141,7 +141,7 @@ def served(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iter
         assert process.wait(20) == 0
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, within_s: float = 30) -> None:
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, within_s: float = 60) -> None:
     """Returns once /readyz answers 200."""
     deadline_s = monotonic_s() + within_s
     while monotonic_s() < deadline_s and process.poll() is None:

@@ -89,7 +89,7 @@ def streaming(port: int, key: str, out: Path) -> Iterator[subprocess.Popen[bytes
     with out.open("wb") as written:
         client = subprocess.Popen([sys.executable, "-c", CLIENT, f"127.0.0.1:{port}", key], stdout=written)
     try:
-        wait_for(lambda: out.read_bytes().count(b"\n") > 20 or client.poll() is not None, 30, "acknowledgements")
+        wait_for(lambda: out.read_bytes().count(b"\n") > 20 or client.poll() is not None, 60, "acknowledgements")
         yield client
     finally:
         client.kill()
@@ -131,7 +131,7 @@ def test_health_is_told_by_service(channel: grpc.Channel) -> None:
     def states() -> list[int]:
         return [health.Check(health_pb2.HealthCheckRequest(service=name)).status for name in ("", SERVICE)]
 
-    wait_for(lambda: states() == [serving_] * 2, 5, "health")
+    wait_for(lambda: states() == [serving_] * 2, 60, "health")
     with pytest.raises(grpc.RpcError) as caught:
         health.Check(health_pb2.HealthCheckRequest(service="another"))
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND

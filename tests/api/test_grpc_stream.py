@@ -155,7 +155,7 @@ def test_what_waits_is_bounded(client: Client, rpc: Rpc, database: Database, ses
 
     with stalled(database):
         answers = rpc.stream(messages)
-        wait_for(lambda: commits.waiting_events >= IN_FLIGHT * 100, 5, "messages to be read")
+        wait_for(lambda: commits.waiting_events >= IN_FLIGHT * 100, 60, "messages to be read")
         for _ in range(20):
             peak = max(peak, commits.waiting_events)
             threading.Event().wait(0.01)

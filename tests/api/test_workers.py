@@ -60,7 +60,7 @@ class Server:
     def wait(self) -> None:
         """Returns once every worker listens."""
         wait_until_ready(self.url, self.process, self.log)
-        wait_for(lambda: len(self.workers()) == WORKERS, 20, "every worker to listen")
+        wait_for(lambda: len(self.workers()) == WORKERS, 60, "every worker to listen")
 
     def post(self, key: str, name: str | None = None) -> httpx.Response:
         """One event."""
@@ -147,10 +147,10 @@ def test_a_killed_worker_comes_back_and_nothing_is_lost(pair: Server, make_key: 
     with ThreadPoolExecutor(8) as pool:
         posted = [pool.submit(pair.post_until_acknowledged, key) for _ in range(200)]
         os.kill(killed, signal.SIGKILL)
-        wait_for(lambda: bool(set(pair.children()) - set(first)), 20, "a successor")
+        wait_for(lambda: bool(set(pair.children()) - set(first)), 60, "a successor")
         os.kill(next(iter(set(pair.children()) - set(first))), signal.SIGKILL)
         acknowledged = dict(future.result() for future in posted)
-    wait_for(lambda: len(pair.workers()) == WORKERS, 20, "the killed worker's successor")
+    wait_for(lambda: len(pair.workers()) == WORKERS, 60, "the killed worker's successor")
 
     with Session(database.engine) as session:
         rows = session.execute(text("SELECT id, log_offset FROM staging.feedback_events ORDER BY log_offset")).all()

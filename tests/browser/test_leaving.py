@@ -41,7 +41,7 @@ def test_an_answer_that_can_still_be_undone_is_sent_when_the_page_is_left(
             "document.dispatchEvent(new Event('visibilitychange'))"
         )
 
-    wait_for(lambda: len(api.events()) == 1, 10, "the answer of a page that was left")
+    wait_for(lambda: len(api.events()) == 1, 60, "the answer of a page that was left")
 
 
 def test_an_answer_given_offline_is_sent_when_the_network_is_back(
@@ -115,12 +115,12 @@ def test_more_than_the_browser_lets_outlive_the_page_arrives_once(context: Any, 
     )
 
     page.goto("about:blank")
-    wait_for(lambda: len(api.events()) >= 10, 10, "what leaves with the page")
+    wait_for(lambda: len(api.events()) >= 10, 60, "what leaves with the page")
     left_at_once = len(api.events())
     following = context.new_page()
     following.goto(pages.make(""))
     following.evaluate(MAKE_CLIENT, [api.url, KEY])
-    wait_for(lambda: len(api.events()) == 40, 10, "the rest")
+    wait_for(lambda: len(api.events()) == 40, 60, "the rest")
 
     assert left_at_once < 40
     assert {event["inference_request_id"] for event in api.events()} == {f"req-{n}" for n in range(40)}

@@ -52,7 +52,7 @@ def widget(session: Session, real: str, pages: Pages, markup: Callable[..., str]
     """Makes a page of a site that a public key lists."""
     key = keys.create(session, "default", ["ingest:public"], utc_now(), origins=[pages.url]).key
     session.commit()
-    wait_for(lambda: preflight(real, pages.url) == 204, 20, "the API to know the key's origin")
+    wait_for(lambda: preflight(real, pages.url) == 204, 60, "the API to know the key's origin")
 
     def make(types: str, **attributes: Any) -> str:
         given = {"api_url": real, "api_key": key, "undo": "none", **attributes}

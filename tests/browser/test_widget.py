@@ -206,7 +206,7 @@ def test_a_question_drawn_again_is_not_asked_twice(show: Callable[..., Any], api
     press("Yes, it was helpful")(page)
 
     page.evaluate(TAKE_OUT)
-    wait_for(lambda: len(api.events()) == 1, 10, "the answer of a widget that was taken out")
+    wait_for(lambda: len(api.events()) == 1, 60, "the answer of a widget that was taken out")
     page.evaluate("document.body.append(taken)")
     page.get_by_role("button", name="Yes, it was helpful", pressed=True).wait_for()
     page.get_by_role("button", name="No, it was not helpful").click(force=True)  # it says that it is disabled

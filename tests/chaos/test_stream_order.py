@@ -90,12 +90,12 @@ def test_nobody_is_overtaken(database: Database, settings: Settings, naive: bool
             log.append(first, [inference("first")], utc_now(), SIGNED)
             second = threading.Thread(target=write, args=(database, inference("second")))
             second.start()
-            wait_for(lambda: waits(database) or names(database) != [], 20, "the second to wait, or to be seen")
+            wait_for(lambda: waits(database) or names(database) != [], 60, "the second to wait, or to be seen")
             early = names(database)
             first.commit()
         second.join(20)
         write(database, inference("third"))
-        wait_for(lambda: "third" in names(database), 20, "the third to be seen")
+        wait_for(lambda: "third" in names(database), 60, "the third to be seen")
 
     assert (early == [] and sorted(names(database)) == ["first", "second", "third"]) == holds
 
@@ -136,7 +136,7 @@ def test_all_that_is_committed_is_seen(
     with following(database, settings):
         committed = stress(database, 12, seconds)
         committed.add("last") if write(database, inference("last")) else None
-        wait_for(lambda: "last" in names(database), 30, "the last to be seen")
+        wait_for(lambda: "last" in names(database), 60, "the last to be seen")
     seen = names(database)
 
     assert (set(seen) == committed) == holds
@@ -191,7 +191,7 @@ def test_a_lost_wake_up_costs_a_look(
         monkeypatch.setattr(positions, "SILENT_S", 10**6)
         settings = settings.model_copy(update={"stream_poll_ms": 10**8})
     with following(database, settings):
-        wait_for(lambda: is_working(database), 20, "the stream to work")
+        wait_for(lambda: is_working(database), 60, "the stream to work")
         append(database, SIGNED, *pairs(0, 5))
         seen = _reaches(database, 10)
         with database.engine.begin() as connection:
@@ -213,7 +213,7 @@ def test_a_crash_of_postgres_is_a_pause(
     with following(database, settings) as thread:
         for round_ in range(2):
             append(database, SIGNED, *pairs(round_ * 100, 100))
-            wait_for(lambda: place_of(database) > 0 or not thread.is_alive(), 20, "the stream to begin")
+            wait_for(lambda: place_of(database) > 0 or not thread.is_alive(), 60, "the stream to begin")
             cluster.crash()
             cluster.start()
             database.engine.dispose()

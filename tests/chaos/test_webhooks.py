@@ -38,7 +38,7 @@ def receiver() -> Iterator[Receiver]:
 def begun(database: Database) -> None:
     """Returns once a deliverer looks after the outbox."""
     looking = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'feedback webhooks'"
-    wait_for(lambda: rows(database, looking) >= [(2,)], 30, "a deliverer")
+    wait_for(lambda: rows(database, looking) >= [(2,)], 60, "a deliverer")
 
 
 def delivered(database: Database, count: int, within_s: float = 60) -> None:
@@ -191,7 +191,7 @@ def test_no_webhook_reaches_what_is_private(
         make_follower(plant, webhook_allow="10.0.0.0/8")
         begun(database)
         put_out(database, "one")
-        wait_for(lambda: rows(database, "SELECT 1 FROM webhook_attempts") != [], 30, "an attempt")
+        wait_for(lambda: rows(database, "SELECT 1 FROM webhook_attempts") != [], 60, "an attempt")
         arrived = list(private.arrivals)
 
     assert (arrived == []) == holds

@@ -56,7 +56,7 @@ class Client(threading.Thread):
     def posts_again(self) -> None:
         """Returns when one more event was acknowledged."""
         before = len(self.acknowledged)
-        wait_for(lambda: len(self.acknowledged) > before, 30, "an acknowledgement")
+        wait_for(lambda: len(self.acknowledged) > before, 60, "an acknowledgement")
 
 
 def ask(up: RunningUp, query: str) -> list[str]:
@@ -82,12 +82,12 @@ def test_every_part_comes_back_and_nothing_acknowledged_is_lost(tmp_path: Path) 
             up.kill(part)
             client.posts_again()
         kill_postgres(data_dir)
-        wait_for(lambda: "PostgreSQL was killed; it runs again" in up.said(), 30, "PostgreSQL")
+        wait_for(lambda: "PostgreSQL was killed; it runs again" in up.said(), 60, "PostgreSQL")
         client.posts_again()
-        wait_for(up.is_ready, 30, "the API")
+        wait_for(up.is_ready, 60, "the API")
         client.is_stopping.set()
         client.join(30)
-        wait_for(lambda: ask(up, BEHIND) == ["0"], 30, "the stream to catch up")
+        wait_for(lambda: ask(up, BEHIND) == ["0"], 60, "the stream to catch up")
         known = set(ask(up, KNOWN))
         pids = [child["pid"] for child in up.state()["children"].values()]
         said, code = up.said(), up.stop()

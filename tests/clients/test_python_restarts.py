@@ -73,7 +73,7 @@ def test_the_client_survives_restarts_of_the_server(api: Api) -> None:
             wait_for(lambda goal=goal: client.stats().accepted >= goal, 60, "events to be accepted")
             api.end(number)
             waiting = load.count + 50
-            wait_for(lambda waiting=waiting: load.count >= waiting, 20, "events to be said meanwhile")
+            wait_for(lambda waiting=waiting: load.count >= waiting, 60, "events to be said meanwhile")
             api.start()
         said = load.end()
         flushed = client.flush(60)

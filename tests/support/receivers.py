@@ -61,7 +61,7 @@ class Receiver:
         """The webhook-ids in the order in which they came."""
         return [arrival.message_id for arrival in self.arrivals]
 
-    def wait(self, count: int, deadline_s: float = 20.0) -> None:
+    def wait(self, count: int, deadline_s: float = 60.0) -> None:
         """Returns once so many requests have come."""
         wait_for(lambda: len(self.arrivals) >= count, deadline_s, f"{count} requests, not {len(self.arrivals)}")
 

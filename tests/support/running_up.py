@@ -52,7 +52,7 @@ class RunningUp:
         killed = self.pid(name)
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
-        wait_for(lambda: self.pid(name) not in (None, killed), 30, f"{name} to be started again")
+        wait_for(lambda: self.pid(name) not in (None, killed), 60, f"{name} to be started again")
 
     def feedback(self, *arguments: str) -> str:
         """Output of another `feedback` command on the same data directory."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_for(condition: Callable[[], bool], deadline_s: float = 20.0, what: str = "condition") -> None:
+def wait_for(condition: Callable[[], bool], deadline_s: float = 60.0, what: str = "condition") -> None:
     """Returns once `condition` holds; fails with `what` after `deadline_s` seconds."""
     ends = time.monotonic() + deadline_s
     while not condition():
