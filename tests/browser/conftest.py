@@ -62,7 +62,7 @@ def api(pages: Pages) -> Iterator[StubApi]:
 def context(chromium: Any) -> Iterator[Any]:
     """A browser's profile: its pages share storage, and nothing with other tests."""
     made = chromium.new_context()
-    made.set_default_timeout(10_000)
+    made.set_default_timeout(30_000)
     made.add_init_script(LISTEN)
     yield made
     made.close()

@@ -113,7 +113,7 @@ def open_page(chromium: Any, running: Running, key: str) -> Iterator[Callable[..
         width, height = SIZES[size]
         context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
@@ -193,7 +193,7 @@ def test_it_survives_a_restart_of_the_api(
     page.get_by_text("The API does not answer; trying again.").wait_for()
     stale = page.get_by_role("status").inner_text()
     running.start_api()
-    page.locator(LIVE).wait_for(timeout=20_000)
+    page.locator(LIVE).wait_for(timeout=60_000)
     post("digits-0004", 10, right=1.0)
     page.locator("#metric-chart .legend").get_by_text("digits-0004").wait_for()
 
