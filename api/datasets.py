@@ -106,3 +106,9 @@ def data_dir(request: Request) -> Path:
     """The data directory of this installation."""
     folder: Path = request.app.state.receiving.door.settings.data_dir
     return folder
+
+
+def lake_dir(request: Request) -> Path:
+    """Where the graph stores its tables."""
+    folder: Path = request.app.state.receiving.door.settings.lake_dir
+    return folder

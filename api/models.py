@@ -8,11 +8,13 @@ from msgspec import Meta
 from sqlmodel import Session, col, select
 
 from api.access import AdminKey, Reading, ReadKey, ServingKey, decider_of
+from api.datasets import lake_dir
 from api.json_bodies import Body, body, described
 from feedback_ingest.clock import monotonic_s, utc_now
 from feedback_ingest.errors import Fault, NotFound, ValidationFailed
 from feedback_ingest.receive import Sender
-from feedback_loop.registry.champions import champion, promote, registered_of
+from feedback_loop.registry import by_hand, shadow_figures
+from feedback_loop.registry.champions import champion
 from feedback_loop.registry.rollbacks import Order, hold, roll_back
 from feedback_loop.registry.shadows import shadows
 from feedback_loop.registry.tables import Champion, KnownVersion
@@ -35,10 +37,14 @@ class Hold(Body):
 
 
 @router.get("/v1/models", summary="Every model and the version that serves")
-def list_models(sender: ReadKey, session: Reading) -> dict[str, Any]:
-    """By name."""
+def list_models(sender: ReadKey, request: Request, session: Reading) -> dict[str, Any]:
+    """By name; `shadow` as GET /v1/models/{model_name}/shadow tells it, null where no version answers beside it."""
     wanted = select(Champion).where(Champion.project_id == sender.project_id).order_by(col(Champion.model_name))
-    return {"models": [_champion(row) for row in session.exec(wanted)]}
+    beside = {
+        name: shadow_figures.told(found, lake_dir(request))
+        for name, found in shadows(session, sender.project_id).items()
+    }
+    return {"models": [_champion(row) | {"shadow": beside.get(row.model_name)} for row in session.exec(wanted)]}
 
 
 @router.get("/v1/models/{model_name}", summary="The champion to serve, at once or when it moves")
@@ -84,7 +90,7 @@ def list_versions(model_name: str, sender: ReadKey, session: Reading) -> dict[st
 @router.get("/v1/models/{model_name}/versions/{model_version}", summary="One version on the shelf")
 def show_version(model_name: str, model_version: str, sender: ReadKey, session: Reading) -> dict[str, Any]:
     """What is known of it, and whether it serves; 404 for one that is not on the shelf."""
-    known = _known(session, sender, model_name, model_version)
+    known = known_version(session, sender, model_name, model_version)
     serving = champion(session, sender.project_id, model_name)
     serves = serving is not None and serving.model_version == model_version
     return {**known.model_dump(exclude={"project_id"}), "serves": serves}
@@ -100,18 +106,8 @@ def promote_version(
     wanted: Annotated[Move, body(Move)],
 ) -> dict[str, Any]:  # fmt: skip
     """By a person's word, without the gate; 404 for a version that is not on the shelf."""
-    known = _known(session, sender, model_name, model_version)
-    decider = decider_of(request, sender)
-    moved = promote(
-        session,
-        registered_of(known),
-        wanted.reason,
-        utc_now(),
-        decider.pepper,
-        known.dataset_version,
-        actor=decider.actor,
-    )
-    answer = _champion(moved)
+    known = known_version(session, sender, model_name, model_version)
+    answer = _champion(by_hand.promote(session, decider_of(request, sender), known, wanted.reason, utc_now()))
     session.commit()
     return answer
 
@@ -130,7 +126,7 @@ def roll_back_version(
     404 for a version that is not on the shelf; 422 where it does not serve, or nothing served before it.
     """
     decider = decider_of(request, sender)
-    _known(session, sender, model_name, model_version)
+    known_version(session, sender, model_name, model_version)
     order = Order(
         sender.project_id,
         model_name,
@@ -158,7 +154,8 @@ def hold_champion(
     return answer
 
 
-def _known(session: Session, sender: Sender, model_name: str, model_version: str) -> KnownVersion:
+def known_version(session: Session, sender: Sender, model_name: str, model_version: str) -> KnownVersion:
+    """A version on the shelf of the sender's project; raises NotFound."""
     known = session.get(KnownVersion, (sender.project_id, model_name, model_version))
     if known is None:
         raise NotFound()

@@ -4,16 +4,30 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 
-from api.access import AdminKey, Reading, decider_of
+from api.access import AdminKey, Reading, ReadKey, decider_of
+from api.datasets import lake_dir
 from api.json_bodies import body, described
-from api.models import Move
+from api.models import Move, known_version
 from feedback_ingest.clock import utc_now
-from feedback_ingest.errors import Fault, NotFound, ValidationFailed
-from feedback_loop.registry.champions import champion
-from feedback_loop.registry.shadows import begin, end
-from feedback_loop.registry.tables import KnownVersion
+from feedback_ingest.errors import NotFound
+from feedback_loop.registry import by_hand, shadow_figures
+from feedback_loop.registry.shadows import shadows
 
 router = APIRouter(tags=["models"])
+
+
+@router.get("/v1/models/{model_name}/shadow", summary="The version in the shadow, and how it does")
+def show_shadow(model_name: str, sender: ReadKey, request: Request, session: Reading) -> dict[str, Any]:
+    """`seen` is what the asset `shadow_report` last said, null before it has looked; 404 where no version is there.
+
+    Of `samples` labelled answers of both, `shadow` and `champion` tell how many each had `right`, the `share`, and its
+    95 % interval from `low` to `high`; `shadow_alone` and `champion_alone` how many only one had right. `evidence`
+    grows with these two differing; at `sure_at` it is sure.
+    """
+    found = shadows(session, sender.project_id).get(model_name)
+    if found is None:
+        raise NotFound()
+    return {"model_name": model_name, **shadow_figures.told(found, lake_dir(request))}
 
 
 @router.post(
@@ -27,18 +41,10 @@ def shadow_version(
 ) -> dict[str, Any]:  # fmt: skip
     """In place of another one there. It is promoted once it is surely better on labelled answers of both.
 
-    404 for a version that is not on the shelf; 422 where it serves, or was registered without an artifact.
+    404 for a version that is not on the shelf; 422 where it serves, where none does, or without an artifact.
     """
-    known = session.get(KnownVersion, (sender.project_id, model_name, model_version))
-    if known is None:
-        raise NotFound()
-    serving = champion(session, sender.project_id, model_name)
-    if serving is None or serving.model_version == model_version or known.artifact_uri is None:
-        code = "no-artifact" if known.artifact_uri is None else "serves" if serving is not None else "no-champion"
-        raise ValidationFailed("It cannot answer in a shadow.", (Fault("/model_version", code),))
-    decider = decider_of(request, sender)
-    told = {"reason": wanted.reason, "actor": decider.actor}
-    offset = begin(session, known, told, utc_now(), decider.pepper)
+    known = known_version(session, sender, model_name, model_version)
+    offset = by_hand.let_shadow(session, decider_of(request, sender), known, wanted.reason, utc_now())
     session.commit()
     return {"model_name": model_name, "model_version": model_version, "offset": offset}
 
@@ -46,8 +52,6 @@ def shadow_version(
 @router.delete("/v1/models/{model_name}/shadow", summary="Let the version in the shadow go")
 def end_shadow(model_name: str, sender: AdminKey, request: Request, session: Reading) -> dict[str, Any]:
     """It answers no longer, whatever it has shown; 404 where there is none."""
-    decider = decider_of(request, sender)
-    told = {"reason": "by hand", "actor": decider.actor}
-    offset = end(session, sender.project_id, model_name, told, utc_now(), decider.pepper)
+    ended = by_hand.end_shadow(session, decider_of(request, sender), sender.project_id, model_name, utc_now())
     session.commit()
-    return {"model_name": model_name, "offset": offset}
+    return {"model_name": model_name, "model_version": ended.model_version, "offset": ended.log_offset}

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from sqlmodel import Session, select
 
-from feedback_assets.presentation import markdown_table
+from feedback_assets.presentation import bar_plot, markdown_table
 from feedback_assets.resources import LogResource
 from feedback_ingest import log as event_log
 from feedback_ingest.clock import utc_now
 from feedback_ingest.tables import Project
 from feedback_loop.learning.increments import root_of, rooted
 from feedback_loop.learning.rows import answered_by
-from feedback_loop.learning.shadowing import MOST, Pair, Seen, judge
+from feedback_loop.learning.shadowing import MOST, Compared, Pair, Seen, compare, judge, share
 from feedback_loop.registry.champions import champion, promote, registered_of
 from feedback_loop.registry.shadows import Shadow, end, shadows
 from feedback_loop.registry.shelf import follow_alias
@@ -31,13 +31,13 @@ def report(log: LogResource, labeled: "ibis.Table") -> "pa.Table":
     rows = []
     with log.session() as session:
         projects = [each for each in session.exec(select(Project.project_id)) if each is not None]
-        found = [(each, shadow) for each in projects for shadow in shadows(session, each).values()]
-        for project_id, shadow in found:
+        beside = [(each, shadow) for each in projects for shadow in shadows(session, each).values()]
+        for project_id, shadow in beside:
             serving = champion(session, project_id, shadow.version.model_name)
             if serving is not None:
-                pairs = pairs_of(session, labeled, shadow, serving)
-                seen = _judged(shadow, serving, pairs)
-                rows.append(_row(shadow, serving, pairs, seen))
+                found = compare(pairs_of(session, labeled, shadow, serving))
+                seen = _judged(shadow, serving, found)
+                rows.append(_row(shadow, serving, found, seen))
                 _carry_out(session, log, shadow, serving, seen)
     table = pa.Table.from_pylist(rows, _schema())
     for row in promoted(table):
@@ -71,11 +71,11 @@ def pairs_of(session: Session, labeled: "ibis.Table", shadow: Shadow, serving: C
     ]
 
 
-def _judged(shadow: Shadow, serving: Champion, pairs: list[Pair]) -> Seen:
-    """What the pairs say, but for one that was promoted by hand, and for a champion that an operator holds."""
+def _judged(shadow: Shadow, serving: Champion, found: Compared) -> Seen:
+    """What the answers say, but for one that was promoted by hand, and for a champion that an operator holds."""
     if shadow.version.model_version == serving.model_version:
         return Seen("end", "it serves")
-    seen = judge(pairs)
+    seen = judge(found)
     return Seen("wait", f"an operator holds the champion; {seen.reason}") if serving.is_held else seen
 
 
@@ -90,16 +90,15 @@ def _carry_out(session: Session, log: LogResource, shadow: Shadow, serving: Cham
                 version.dataset_version, told, instead_of=serving.model_version)  # fmt: skip
 
 
-def _row(shadow: Shadow, serving: Champion, pairs: list[Pair], seen: Seen) -> dict[str, Any]:
+def _row(shadow: Shadow, serving: Champion, found: Compared, seen: Seen) -> dict[str, Any]:
     return {
         "project_id": shadow.version.project_id,
         "model_name": shadow.version.model_name,
         "shadow_version": shadow.version.model_version,
         "champion_version": serving.model_version,
         "since_offset": shadow.since_offset,
-        "samples": len(pairs),
-        "shadow_right": sum(pair.is_shadow_right for pair in pairs),
-        "champion_right": sum(pair.is_champion_right for pair in pairs),
+        **found._asdict(),
+        "evidence": found.evidence,
         **seen._asdict(),
     }
 
@@ -108,11 +107,19 @@ def _schema() -> "pa.Schema":
     import pyarrow as pa
 
     texts = ("model_name", "shadow_version", "champion_version", "outcome", "reason")
-    names = ("project_id", *texts[:3], "since_offset", "samples", "shadow_right", "champion_right", *texts[3:])
-    return pa.schema([(name, pa.string() if name in texts else pa.int64()) for name in names])
+    counts = ("since_offset", *Compared._fields)
+    names = ("project_id", *texts[:3], *counts, "evidence", *texts[3:])
+    kinds = {"evidence": pa.float64()} | dict.fromkeys(texts, pa.string())
+    return pa.schema([(name, kinds.get(name, pa.int64())) for name in names])
 
 
 def shadows_told(rows: "ibis.Table") -> Mapping[str, dg.MetadataValue]:
-    """Every shadow and what it showed."""
+    """Every shadow and what it showed, as a table, and as bars beside its champion."""
     found = rows.to_pyarrow().to_pylist()
-    return {"shadows": markdown_table(found, empty="no version answers in the shadow")}
+    told: dict[str, dg.MetadataValue] = {"shadows": markdown_table(found, empty="no version answers in the shadow")}
+    bars = {
+        row[f"{side}_version"]: {"right": share(row[f"{side}_right"], row["samples"]).share or 0.0}
+        for row in found
+        for side in ("champion", "shadow")
+    }
+    return told | ({"accuracy": bar_plot("right on the same labelled answers", bars)} if bars else {})

@@ -19,10 +19,18 @@ SHADOWED, ENDED = "model_shadowed", "model_shadow_ended"
 
 
 class Shadow(NamedTuple):
-    """A version that answers beside the champion, since an offset of the log."""
+    """A version that answers beside the champion, since an offset of the log and the time of its receipt."""
 
     version: KnownVersion
     since_offset: int
+    since: datetime
+
+
+class Ended(NamedTuple):
+    """The version that was let go, and the place of the fact that says so."""
+
+    model_version: str
+    log_offset: int
 
 
 def shadows(session: Session, project_id: int) -> dict[str, Shadow]:
@@ -33,7 +41,7 @@ def shadows(session: Session, project_id: int) -> dict[str, Shadow]:
         if fact.kind == SHADOWED:
             known = session.get(KnownVersion, (project_id, name, fact.body["model_version"]))
             if known is not None:
-                found[name] = Shadow(known, fact.log_offset)
+                found[name] = Shadow(known, fact.log_offset, fact.received_at)
     return found
 
 
@@ -49,14 +57,15 @@ def begin(session: Session, version: KnownVersion, told: Mapping[str, Any], now:
 
 def end(
     session: Session, project_id: int, model_name: str, told: Mapping[str, Any], now: datetime, pepper: Pepper
-) -> int:
-    """Lets the model's shadow go; the fact's offset. The caller commits, soon. Raises NotFound where it has none."""
+) -> Ended:
+    """Lets the model's shadow go. The caller commits, soon. Raises NotFound where it has none."""
     lock_model(session, project_id, model_name)
     found = shadows(session, project_id).get(model_name)
     if found is None:
-        raise NotFound(f"no version of {model_name!r} answers in the shadow")
-    body = {"model_name": model_name, "model_version": found.version.model_version, **told}
-    return _append(session, project_id, ENDED, body, now, pepper)
+        raise NotFound("no version of that model answers in the shadow")
+    version = found.version.model_version
+    body = {"model_name": model_name, "model_version": version, **told}
+    return Ended(version, _append(session, project_id, ENDED, body, now, pepper))
 
 
 def _append(

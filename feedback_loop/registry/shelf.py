@@ -94,6 +94,13 @@ def follow_alias(database: Database, project_id: int, model_name: str, model_ver
     return found is not None
 
 
+def drop_alias(database: Database, project_id: int, model_name: str, alias: str) -> None:
+    """Takes an alias off whichever version of MLflow has it."""
+    client, name = _client(database), _shelf_name(project_id, model_name)
+    _ensure_registered(client, name)
+    client.delete_registered_model_alias(name, alias)
+
+
 def withdraw(database: Database, project_id: int, model_name: str, model_version: str) -> None:
     """Takes a version out of MLflow's registry; its run, with metrics and parameters, stays."""
     client, name = _client(database), _shelf_name(project_id, model_name)

@@ -26,6 +26,8 @@ DECISIONS = (
     "model_refused",
     "model_rollback_refused",
     "model_rolled_back",
+    "model_shadow_ended",
+    "model_shadowed",
     "model_trained",
     "retraining_suppressed",
     "retraining_triggered",

@@ -47,7 +47,7 @@ def key_of(world: World, project: str) -> str:
         if project != "default":
             session.add(Project(name=project))
             session.flush()
-        made = keys.create(session, project, ["admin", "read"], utc_now()).key
+        made = keys.create(session, project, ["admin", "ingest", "read"], utc_now()).key
         session.commit()
     return made
 

@@ -1,5 +1,6 @@
 """Shadows in the graph: the gate sends a candidate there, a client logs its answers, and feedback decides."""
 
+import json
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -8,16 +9,22 @@ import ibis
 import pyarrow as pa
 import pytest
 from sqlmodel import Session
+from typer.testing import CliRunner
 
 from feedback_assets import candidates, facts
+from feedback_assets.sensors.moved_champions import moved_champions
 from feedback_assets.shadows import report
+from feedback_cli.main import build
+from feedback_ingest.clock import utc_now
+from feedback_ingest.settings import get_settings
 from feedback_loop.learning.promotion import Verdict
 from feedback_loop.registry.champions import promote
 from feedback_loop.registry.served_model import ServedModel
 from feedback_loop.registry.shadows import ENDED, SHADOWED
-from feedback_loop.registry.shelf import RegisteredModel, register
+from feedback_loop.registry.shelf import RegisteredModel, _client, follow_alias, register
 from tests.api.conftest import Client
 from tests.assets.test_asked_datasets import client, key  # noqa: F401 - fixtures
+from tests.assets.test_sensors import Sensor
 from tests.assets.world import DAY, World
 
 LATER = DAY + timedelta(hours=2)
@@ -116,6 +123,108 @@ def test_a_worse_shadow_is_let_go_and_people_decide_too(
     client.post("/v1/models/digits/versions/digits-0003/shadow", key, {})
     assert client.delete("/v1/models/digits/shadow", key).status_code == 200
     assert client.delete("/v1/models/digits/shadow", key).status_code == 404
+
+
+def test_by_hand_from_the_shelf_to_the_champion(
+    world: World,
+    client: Client,  # noqa: F811 - a fixture
+    key: str,  # noqa: F811 - a fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Put there by the command, a served model answers with both, users say what is right, the graph compares, the API
+    and the command tell it, and a person lets it serve: from then on nobody is in the shadow. MLflow follows.
+    """
+    follow_alias(world.database, 1, "digits", serving(world, "digits-0002", "digits-0003")[0].model_version)
+    command = shell(world, monkeypatch)
+    assert command("shadow", "digits", "digits-0003") == [{"model_name": "digits", "model_version": "digits-0003"}]
+    sensor = Sensor(world, moved_champions)
+    sensor.look()
+    assert aliases(world) == {"champion": "digits-0002", "shadow": "digits-0003"}
+    model = ServedModel("http://app", key, "digits", bytes.decode)
+    model._http = through(client, key)
+    assert model.refresh()
+
+    answer(client, key, model, 30)
+    assert world.refresh(first=utc_now(), only="shadow_report").success
+
+    compared(client, key, command)
+    command("promote", "digits", "digits-0003")
+
+    sensor.look()
+    assert aliases(world) == {"champion": "digits-0003"}
+    assert world.facts(ENDED)[-1].body["reason"] == "promoted by hand"
+    assert model.refresh() and (model.version, model.shadow) == ("digits-0003", None)
+    assert client.get("/v1/models/digits/shadow", key).status_code == 404
+    assert looked(world, world.lake.read("labeled_set")) == {}
+
+
+def compared(client: Client, key: str, command: Any) -> None:  # noqa: F811 - a fixture
+    """What the API and the command tell of the thirty answers of `answer`."""
+    told = client.get("/v1/models/digits/shadow", key).json()
+    seen = told["seen"]
+    assert (told["model_version"], seen["champion_version"], seen["outcome"]) == ("digits-0003", "digits-0002", "wait")
+    assert [seen[name] for name in ("samples", "shadow_alone", "champion_alone")] == [30, 15, 3]
+    assert (seen["shadow"]["share"], seen["champion"]["share"]) == (0.9, 0.5)
+    assert seen["champion"]["low"] < 0.5 < seen["champion"]["high"] < seen["shadow"]["share"]
+    [listed] = client.get("/v1/models", key).json()["models"]
+    assert listed["shadow"] == {name: told[name] for name in told if name != "model_name"}
+    shown = {one["model_version"]: one for one in command("list")}
+    assert shown["digits-0003"]["shadow"] == listed["shadow"] and shown["digits-0002"]["shadow"] is None
+
+
+def shell(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`feedback models …` in this process, on the world; its JSON lines."""
+    monkeypatch.setenv("FEEDBACK_DATABASE_URL", world.database.url)
+    monkeypatch.setenv("FEEDBACK_DATA_DIR", str(world.data_dir))
+    get_settings.cache_clear()
+
+    def call(*words: str) -> Any:
+        done = CliRunner().invoke(build(), ["models", *words, "--json"])
+        assert done.exit_code == 0, done.output
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return call
+
+
+def aliases(world: World) -> dict[str, str]:
+    """What MLflow's aliases point at."""
+    mlflow = _client(world.database)
+    given = mlflow.get_registered_model("digits").aliases
+    return {
+        alias: mlflow.get_model_version("digits", version).tags["model_version"] for alias, version in given.items()
+    }
+
+
+def through(client: Client, key: str) -> Any:  # noqa: F811 - a fixture
+    """An HTTP client as a serving app has it, of the app in this process."""
+    import httpx
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        found = client.get(request.url.raw_path.decode(), key)
+        return httpx.Response(found.status_code, content=found.content)
+
+    return httpx.Client(transport=httpx.MockTransport(handle), base_url="http://app")
+
+
+def answer(client: Client, key: str, model: ServedModel, count: int) -> None:  # noqa: F811 - a fixture
+    """A client that answers with the champion, logs what the shadow says too, and hears what is right: the champion's
+    label half of the time, the shadow's nine times of ten.
+    """
+    named = {"model_name": "digits", "model_version": model.version}
+    inferences, feedback = [], []
+    for n in range(count):
+        right = {"A": n % 2 == 0, "shadow": n % 10 != 0}
+        outputs = [
+            {"output_id": "A", "content": {"label": model.model if right["A"] else "no"}},
+            {"output_id": "shadow", "content": {"label": model.model if right["shadow"] else model.shadow},
+             "model_version": model.shadow_version},
+        ]  # fmt: skip
+        inferences.append({**named, "inference_request_id": f"r-{n}", "inputs": {"x": n}, "outputs": outputs,
+                           "chosen_output_id": "A"})  # fmt: skip
+        feedback.append({**named, "inference_request_id": f"r-{n}", "feedback_type": "ground_truth",
+                         "feedback_value": {"label": model.model}})  # fmt: skip
+    for kind, events in (("inferences", inferences), ("feedback", feedback)):
+        assert client.post(f"/v1/{kind}/batch", key, {"events": events}).status_code == 201
 
 
 def test_only_the_settings_send_a_candidate_there(world: World) -> None:

@@ -36,12 +36,13 @@ PARTS = (
     "labeled_set",
     "feedback_metrics",
     "drift_report",
+    "shadow_report",
 )
 
 
 def _made_for(name: str) -> dg.AssetSelection:
     made = dg.AssetSelection.assets(name).upstream().required_multi_asset_neighbors()
-    return (made & TABLES).without_checks()
+    return (made & (TABLES | dg.AssetSelection.assets(name))).without_checks()
 
 
 JOBS = (
