@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 NOT_MEASUREMENTS = {
-    "__init__", "__main__", "alerts", "breaches", "by_hand", "copying", "full_log", "load", "log_files", "made_up",
-    "rollbacks", "servers", "serving", "streams",
+    "__init__", "__main__", "alerts", "breaches", "by_hand", "copying", "corrections", "drifts", "full_log",
+    "graph_times", "load", "log_files", "made_up", "plays", "rollbacks", "servers", "serving", "streams",
 }  # fmt: skip
 
 

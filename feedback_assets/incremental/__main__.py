@@ -1,5 +1,6 @@
 """`python -m feedback_assets.incremental`: learns from the training queue until SIGTERM or SIGINT."""
 
+import importlib
 import signal
 from threading import Event
 from types import FrameType
@@ -9,6 +10,8 @@ from feedback_assets.resources import LogResource
 from feedback_ingest.settings import decline_telemetry, get_settings
 
 LOOK_EVERY_S = 0.2
+SLOW_TO_IMPORT = "mlflow.tracking"
+"""Seconds that the first increment need not wait for."""
 
 
 def main() -> None:
@@ -21,6 +24,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask_to_stop)
     decline_telemetry()
+    importlib.import_module(SLOW_TO_IMPORT)
     settings = get_settings()
     if settings.incremental_learner is None:
         raise SystemExit("set FEEDBACK_INCREMENTAL_LEARNER, to sliding_committee for example")

@@ -4,8 +4,15 @@ from importlib import import_module
 
 import pytest
 
-from benchmarks import batch, ingest, review, stream, validation
+from benchmarks import batch, ingest, loop, review, stream, validation
 from benchmarks.__main__ import names
+from benchmarks.corrections import FEWEST
+from benchmarks.drifts import Reaction
+
+OF_THE_GRAPH = (
+    "signal_to_report_s", "report_to_tick_s", "tick_to_run_s", "run_to_start_s", "start_to_dataset_s",
+    "dataset_to_training_s",
+)  # fmt: skip
 
 
 @pytest.mark.chaos
@@ -76,6 +83,22 @@ def test_the_validation_measurement_gives_every_figure() -> None:
 
     assert set(result) == {"gx_vs_hand", "peak_gib"}
     assert all(value > 0 for value in result.values())
+    assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
+
+
+@pytest.mark.chaos
+@pytest.mark.slow
+def test_the_loop_measurement_gives_every_figure() -> None:
+    """A few seconds of labels and one drift on two real systems: every figure is there, and parts make the whole."""
+    result = loop.measure(seconds=5, drifts=1)
+
+    figures = result.pop("figures")
+
+    waits = {f"{what}_to_serving_{share}_s" for what in ("correction", "label") for share in ("p50", "p95")}
+    parts = {"received_to_queue_s", "queue_to_champion_s", "champion_to_serving_s"}
+    assert set(result) == {*waits, *parts, "corrections", "first_increment_s", *Reaction._fields}
+    assert result["corrections"] >= FEWEST
+    assert result["signal_to_training_s"] == pytest.approx(sum(result[name] for name in OF_THE_GRAPH), abs=0.05)
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
 
 

@@ -1,4 +1,4 @@
-"""Sliding committee: a forest and boosted trees, both fitted anew on the newest rows, which takes a tenth of a second.
+"""Sliding committee: a forest and boosted trees, both fitted anew on the newest rows, in tenths of a second.
 
 What was forgotten with the window cannot hold the answer back; the mean of two unlike learners is surer than either.
 """
@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from feedback_loop.learning.incremental_learners._base import Features, IncrementalLearner
 
 LEAST = 100
+ROUNDS, MOST_TREES = 60, 200
+"""Boosting fits a tree a round for two labels, and one a round and label for more: ten take fewer rounds then."""
 
 
 class SlidingCommittee(IncrementalLearner):
@@ -45,8 +47,9 @@ class SlidingCommittee(IncrementalLearner):
         vectorizer = DictVectorizer(sparse=False)
         matrix = vectorizer.fit_transform([each for each, _ in self._rows])
         forest = ExtraTreesClassifier(30, min_samples_leaf=2, random_state=self.seed)
+        rounds = min(ROUNDS, max(MOST_TREES // len(set(known)), 1))
         trees = HistGradientBoostingClassifier(
-            max_iter=60, max_leaf_nodes=15, early_stopping=False, random_state=self.seed
+            max_iter=rounds, max_leaf_nodes=15, early_stopping=False, random_state=self.seed
         )
         with threadpool_limits(1):  # so many threads as a machine has cores only wait for each other here
             self._fitted = vectorizer, [member.fit(matrix, known) for member in (forest, trees)]
