@@ -10,6 +10,7 @@ from api.receiver.bodies import JSON_TYPE, Receive, media_type, read_body
 from feedback_ingest.canonical import canonical_json
 from feedback_ingest.envelopes import shape_faults
 from feedback_ingest.errors import Fault, ValidationFailed
+from feedback_ingest.schema_versions import portable
 from feedback_ingest.strict_json import parse, refuse_duplicate_names, walk
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -51,7 +52,7 @@ def body(shape: type[T]) -> Any:
 
 def described(shape: type[msgspec.Struct], *media: str) -> dict[str, Any]:
     """`openapi_extra` for a route that takes `shape`."""
-    schema = msgspec.json.schema(shape)
+    schema = portable(msgspec.json.schema(shape))
     inner = _spelled_out(schema, schema["$defs"])
     content = {kind: {"schema": inner} for kind in media or (JSON_TYPE,)}
     return {"requestBody": {"required": True, "content": content}}

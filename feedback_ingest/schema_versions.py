@@ -1,5 +1,6 @@
 """The published schemas of the feedback types, what would break one, and which versions are on their way out."""
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -49,11 +50,13 @@ def published(kind: type[FeedbackValue], version: str) -> dict[str, Any]:
 
 
 def portable(schema: Any) -> Any:
-    """`schema` with its patterns spelled as JSON Schema has them: without the anchors of Python."""
+    """`schema` without what is Python's: the anchors of its patterns, and before 3.13 the indents of its docstrings."""
     if isinstance(schema, dict):
         anchored = {name: portable(rule) for name, rule in schema.items()}
         if isinstance(anchored.get("pattern"), str):
             anchored["pattern"] = anchored["pattern"].replace(r"\A", "^").replace(r"\Z", "$")
+        if isinstance(anchored.get("description"), str):
+            anchored["description"] = inspect.cleandoc(anchored["description"])
         return anchored
     return [portable(rule) for rule in schema] if isinstance(schema, list) else schema
 
