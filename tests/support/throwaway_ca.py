@@ -33,6 +33,8 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
         builder = _builder(subject, self.name, key).add_extension(x509.SubjectAlternativeName([alternative]), False)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+        by = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        builder = builder.add_extension(by, False)  # Python 3.13 asks for it
         return _written(self.folder, host, builder.sign(self.key, hashes.SHA256()), key)
 
 
@@ -42,6 +44,7 @@ def authority(folder: Path, name: str = "throwaway") -> Authority:
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
     builder = _builder(subject, subject, key).add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
     cert, _ = _written(folder, name, builder.add_extension(usage, True).sign(key, hashes.SHA256()), key)
     return Authority(folder, cert, key, subject)
 
