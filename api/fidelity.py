@@ -17,7 +17,8 @@ def show_fidelity(
 ) -> dict[str, Any]:
     """For each model a score by source, metric and segment (empty: all), with its parts, each 0 to 1.
 
-    It looks at the project's newest 20,000 feedback among the last 500,000 events; a score takes 50. `attribution` is
+    It looks at the project's newest 20,000 feedback among the last 500,000 events; a score takes 50. Who is
+    suspended or held is left out. `attribution` is
     the share whose inference is known, `agreement` the share that agrees with ground truth or reviewers where these can
     be compared, `informativeness` how much is said, `timeliness` how fresh it is. The score is their geometric mean.
     `worse` tells what the newer half does worse than the older one.

@@ -72,6 +72,8 @@ def fidelity_report(
 ) -> Described:
     """For each model and source of feedback: how much it is worth, by metric and segment, and what has become worse."""
     upto_offset = log.upto_offset(context.instance, context.run.run_id)
-    found = fidelities.scored(attributed_feedback, feedback_events, inferences, upto_offset)
+    with log.session() as session:
+        told = heard(attributed_feedback, session, upto_offset)
+    found = fidelities.scored(told, feedback_events, inferences, upto_offset)
     fidelities.tell(log, found, upto_offset)
     return Described(fidelities.rows(found, upto_offset), lambda rows: fidelity_told(found))

@@ -13,11 +13,12 @@ from feedback_loop.learning.bias import WINDOW, Report
 from feedback_loop.learning.influence import liking
 from feedback_loop.learning.segments import Admitted
 from feedback_loop.stream.tables import LiveSegment
+from feedback_loop.stream.trusting.verdicts import UNHEARD
 
 MODELS = text("""
 SELECT model_name FROM live_metrics WHERE project_id = :project GROUP BY model_name ORDER BY model_name LIMIT 10
 """)
-VOICES = text("""
+VOICES = text(f"""
 WITH asked AS MATERIALIZED (
     SELECT e.inference_request_id, i.answer
     FROM staging.feedback_events e
@@ -30,10 +31,7 @@ FROM asked a
 LEFT JOIN staging.feedback_events e ON e.project_id = :project AND e.kind = 'feedback'
     AND e.inference_request_id = a.inference_request_id
 LEFT JOIN live_feedback f ON f.project_id = e.project_id AND f.feedback_id = e.id
-    AND NOT (f.source_kind = 'end_user' AND EXISTS (
-        SELECT FROM (SELECT v.weight FROM actor_verdicts v WHERE v.project_id = f.project_id AND v.subject = f.user_ref
-                     ORDER BY v.log_offset DESC LIMIT 1) last
-        WHERE last.weight = 0))
+    AND NOT ({UNHEARD})
 ORDER BY a.inference_request_id
 """)
 REACH = 500_000

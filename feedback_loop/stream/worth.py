@@ -1,4 +1,4 @@
-"""What was said lately of a project's models, from the live tables, for learning.fidelity to judge."""
+"""What those who are listened to said lately of a project's models, from the live tables, for learning.fidelity to judge."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -11,8 +11,9 @@ from feedback_ingest import log
 from feedback_loop.learning.fidelity import WINDOW, Fidelity, fidelities
 from feedback_loop.learning.segments import Admitted
 from feedback_loop.stream.tables import LiveSegment
+from feedback_loop.stream.trusting.verdicts import UNHEARD
 
-SAID = text("""
+SAID = text(f"""
 WITH said AS MATERIALIZED (
     SELECT e.id FROM staging.feedback_events e
     WHERE e.project_id = :project AND e.kind = 'feedback' AND e.log_offset > :after
@@ -22,7 +23,7 @@ SELECT f.row, i.answer ->> 'occurred_at', i.answer ->> 'segments'
 FROM said s
 JOIN live_feedback f ON f.project_id = :project AND f.feedback_id = s.id
 LEFT JOIN live_inferences i ON i.project_id = :project AND i.inference_request_id = f.inference_request_id
-WHERE cast(:model AS text) IS NULL OR f.model_name = :model
+WHERE (cast(:model AS text) IS NULL OR f.model_name = :model) AND NOT ({UNHEARD})
 """)
 REACH = 500_000
 """How far back in the log it is looked for."""

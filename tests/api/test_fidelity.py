@@ -7,6 +7,7 @@ from sqlmodel import Session
 from feedback_ingest import keys
 from feedback_ingest.canonical import Pepper
 from feedback_ingest.clock import utc_now
+from feedback_ingest.log import Fact
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
 from feedback_ingest.tables import Project
@@ -43,3 +44,31 @@ def test_each_source_is_scored_with_its_parts(
     assert not sources["end_user"]["is_degraded"]
     assert client.get("/v1/fidelity", stranger).json() == {"models": []}
     assert client.get("/v1/fidelity?model_name=other", make_key("read")).json() == {"models": []}
+
+
+def test_who_is_suspended_is_worth_nothing_to_the_others(
+    client: Client, make_key: Callable[..., str], database: Database, settings: Settings
+) -> None:
+    """What a liar said counts no more, whenever they said it, and again when they are restored."""
+    facts = []
+    for n in range(60):
+        facts += [inference(f"s{n}"), truth(f"s{n}-truth", f"s{n}", 3, source={"kind": "system"})]
+        for user, label in (("p_liar", 5), (f"p_{n}", 3)):
+            said = {"user_context": {"user_id": user}}
+            facts.append(feedback(f"s{n}-{user}", f"s{n}", "explicit_label", {"label": label}, **said))
+    append(database, Pepper(PEPPER.encode()), *facts)
+    verdict = {"actor": "a-key", "subject": "p_liar", "reason": "lies"}
+
+    def agreement() -> tuple[float, int]:
+        catch_up(database, settings)
+        [model] = client.get("/v1/fidelity", make_key("read")).json()["models"]
+        [users] = [each for each in model["sources"] if (each["source"], each["segment"]) == ("end_user", "")]
+        return users["parts"]["agreement"]["value"], users["parts"]["agreement"]["told_by"]
+
+    before = agreement()
+    append(database, Pepper(PEPPER.encode()), Fact(1, "actor_suspended", "p_liar-1", verdict, utc_now()))
+    suspended = agreement()
+    append(database, Pepper(PEPPER.encode()), Fact(1, "actor_restored", "p_liar-2", verdict, utc_now()))
+
+    assert before[1] - suspended[1] == 60 and suspended[0] > before[0]
+    assert agreement() == before

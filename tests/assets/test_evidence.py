@@ -125,9 +125,9 @@ def test_users_are_judged_by_what_is_known_and_their_rows_weigh_accordingly(worl
             world.say(f"i{n}", "explicit_label", value={"label": label}, user_context={"user_id": user})
         if n < 25:
             world.say(f"i{n}", "ground_truth", value={"label": right}, source={"kind": "system"})
-    for n in range(18):
+    for n in range(36):
         right = "0" if n % 2 else "1"
-        world.say(f"i{n}", "explicit_label", value={"label": right}, user_context={"user_id": f"p_other{n}"})
+        world.say(f"i{n % 18}", "explicit_label", value={"label": right}, user_context={"user_id": f"p_other{n}"})
     world.refresh(only="labeled_set")
     for _ in range(2):
         result = world.job("evidence").execute_in_process(instance=world.instance)
@@ -139,6 +139,8 @@ def test_users_are_judged_by_what_is_known_and_their_rows_weigh_accordingly(worl
     [told] = [each.materialization.metadata for each in events if each.asset_key == dg.AssetKey("trust_report")]
     labels = {row["inference_request_id"]: row for row in world.rows("labeled_set")}
     assert (fact.body["subject"], fact.body["signal"], fact.body["weight"]) == ("p_bad", "disagreement", 0.0)
+    [users] = [row for row in world.rows("fidelity_report") if (row["source"], row["segment"]) == ("end_user", "")]
+    assert (users["events"], orjson.loads(users["parts"])["agreement"]["value"]) == (66, 1.0)
     assert (rows["p_bad"]["compared"], rows["p_bad"]["agreed"], rows["p_bad"]["standing"]) == (25, 0, "weighed")
     assert (rows["p_good"]["agreed"], rows["p_good"]["weight"]) == (25, 1.0)
     assert "p_bad" in told["not heard in full"].value and told["agreement"].value.startswith("![share of users")

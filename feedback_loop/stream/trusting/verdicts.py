@@ -15,6 +15,12 @@ User = tuple[int, str]
 LEARN = """
 INSERT INTO actor_verdicts SELECT * FROM json_populate_recordset(NULL::actor_verdicts, %s) ON CONFLICT DO NOTHING
 """
+UNHEARD = """f.source_kind = 'end_user' AND EXISTS (
+    SELECT FROM (SELECT v.weight FROM actor_verdicts v WHERE v.project_id = f.project_id AND v.subject = f.user_ref
+                 ORDER BY v.log_offset DESC LIMIT 1) last
+    WHERE last.weight = 0)"""
+"""That the loop does not listen to the user of a row f of live_feedback, whenever they said it; as `trusted` says."""
+
 VERDICTS = """
 SELECT v.project_id, v.subject, v.log_offset, v.kind, v.weight, v.signal, v.reason, v.decided_by
 FROM unnest(%s::int[], %s::text[]) AS k(project_id, subject)
