@@ -1,4 +1,4 @@
-"""What those who are listened to said lately of a project's models, from the live tables, for learning.fidelity to judge."""
+"""What those who are heard said lately of a project's models, from the live tables, for learning.fidelity to judge."""
 
 from collections import defaultdict
 from collections.abc import Mapping
