@@ -114,12 +114,20 @@ def _schema() -> "pa.Schema":
 
 
 def shadows_told(rows: "ibis.Table") -> Mapping[str, dg.MetadataValue]:
-    """Every shadow and what it showed, as a table, and as bars beside its champion."""
+    """Every shadow beside its champion, as a table and as bars, and what becomes of it."""
     found = rows.to_pyarrow().to_pylist()
-    told: dict[str, dg.MetadataValue] = {"shadows": markdown_table(found, empty="no version answers in the shadow")}
-    bars = {
-        row[f"{side}_version"]: {"right": share(row[f"{side}_right"], row["samples"]).share or 0.0}
-        for row in found
-        for side in ("champion", "shadow")
+    sides = [_side(row, side) for row in found for side in ("champion", "shadow")]
+    judged = [{name: row[name] for name in ("shadow_version", "outcome", "evidence", "reason")} for row in found]
+    told: dict[str, dg.MetadataValue] = {
+        "shadows": markdown_table(sides, empty="no version answers in the shadow"),
+        "judged": markdown_table(judged, empty="none"),
     }
+    bars = {side["version"]: {"right": side["share"] or 0.0} for side in sides}
     return told | ({"accuracy": bar_plot("right on the same labelled answers", bars)} if bars else {})
+
+
+def _side(row: Mapping[str, Any], side: str) -> dict[str, Any]:
+    """The champion or the shadow of a row of the report, with the 95 % interval of how often it was right."""
+    seen = share(row[f"{side}_right"], row["samples"])
+    named = {"model": row["model_name"], "side": side, "version": row[f"{side}_version"], "samples": row["samples"]}
+    return {**named, **seen._asdict(), "alone right": row[f"{side}_alone"]}

@@ -43,7 +43,7 @@ def failure_slices(labeled_set: Table, enriched_feedback: Table, inferences: Tab
     return Described(explaining.slices(labeled_set, enriched_feedback, inferences), slices_told)
 
 
-@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "sklearn", "parquet"})
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "scikitlearn", "parquet"})
 def feature_attributions(log: LogResource, labeled_set: Table) -> Described:
     """What weighed most in the newest wrong answers of each champion, as SHAP values; of a text with its place."""
     return Described(explaining.attributions(log, labeled_set), attributions_told)

@@ -48,7 +48,7 @@ class Cursor:
     description="Refreshes the days that new events touch, a late event's own day included.",
 )
 def new_events(context: dg.SensorEvaluationContext, log: LogResource) -> dg.SensorResult | dg.SkipReason:
-    """Requests the next run unless one is at work."""
+    """Requests the next run unless one is at work, and shows how far the log is that it reads."""
     if is_running(context.instance, refresh.name):
         return dg.SkipReason("a refresh is running")
     if is_running(context.instance, retrain.name):
@@ -66,7 +66,14 @@ def new_events(context: dg.SensorEvaluationContext, log: LogResource) -> dg.Sens
         partition_key=span.first if span.first == span.last else None,
         tags={**span_tags(span.first, span.last), UPTO_TAG: str(cursor.log_offset), DAYS_LEFT_TAG: str(len(waiting))},
     )
+    context.instance.report_runless_asset_event(staged(cursor.log_offset))
     return dg.SensorResult(run_requests=[request], cursor=Cursor(cursor.log_offset, waiting).text())
+
+
+def staged(log_offset: int) -> dg.AssetMaterialization:
+    """That the table outside has facts up to an offset; without a gap, that is how many there are."""
+    told = {"log_offset": log_offset, "dagster/row_count": log_offset}
+    return dg.AssetMaterialization("staging_feedback_events", metadata=told)
 
 
 def look(cursor: Cursor, log: LogResource) -> Cursor:

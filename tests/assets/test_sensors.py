@@ -51,7 +51,9 @@ def _running(world: World, job: str) -> dg.DagsterRun:
 
 
 def test_new_events_refresh_their_day_up_to_the_head(world: World) -> None:
-    """One run a day that something was received on, exact by its tag; nothing new, no run."""
+    """One run a day that something was received on, exact by its tag, and the log's asset tells how far it is; nothing
+    new, no run.
+    """
     sensor = Sensor(world, new_events)
     assert sensor.look() == []
 
@@ -60,6 +62,9 @@ def test_new_events_refresh_their_day_up_to_the_head(world: World) -> None:
 
     assert request.partition_key == str(DAY.date())
     assert request.tags["feedback/upto_offset"] == "6"
+    [seen] = world.instance.fetch_materializations(dg.AssetKey("staging_feedback_events"), limit=9).records
+    assert seen.asset_materialization is not None
+    assert seen.asset_materialization.metadata["dagster/row_count"].value == 6
     assert sensor.look() == []
     assert sensor.said == "nothing new up to offset 6"
 

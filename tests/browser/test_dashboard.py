@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sqlmodel import Session
 
 from feedback_ingest import keys
+from feedback_ingest.canonical import Pepper
 from feedback_ingest.clock import utc_now
 from feedback_ingest.postgres import Database
+from feedback_loop.registry import shadow_figures
+from feedback_loop.registry.champions import promote
+from feedback_loop.registry.shadows import begin
+from feedback_loop.registry.shelf import RegisteredModel
+from feedback_loop.registry.tables import KnownVersion
 from tests.api.conftest import PEPPER, wait_until_ready
 from tests.browser.site import until
 from tests.ports import free_port
@@ -47,6 +55,11 @@ class Running:
         """Starts the API, and returns when it is ready."""
         self.start("api", "--port", str(self._port))
         wait_until_ready(self.url, self._processes["api"], self._folder / "api")
+
+    def report(self, rows: list[dict[str, Any]]) -> None:
+        """Stores what the graph says of the versions in the shadow."""
+        (self._folder / "lake").mkdir()
+        pq.write_table(pa.Table.from_pylist(rows), self._folder / "lake" / shadow_figures.FILE)
 
     def kill_api(self) -> None:
         """Ends the API as a crash would."""
@@ -227,3 +240,26 @@ def test_signing_out_leads_to_the_sign_in(open_page: Callable[..., Any], running
     page.goto(f"{running.url}/dashboard")
 
     assert page.url.endswith("/session?next=/dashboard")
+
+
+def test_it_shows_what_a_shadow_has_shown(
+    open_page: Callable[..., Any], running: Running, session: Session, pepper: Pepper
+) -> None:
+    """Who answers beside the champion, how often both were right with 95 % intervals, and what is thought of it."""
+    report = {"project_id": 1, "model_name": "scanner", "shadow_version": "s-2", "champion_version": "s-1",
+              "samples": 60, "shadow_right": 54, "champion_right": 30, "shadow_alone": 26, "champion_alone": 2,
+              "evidence": 12.5, "outcome": "wait", "reason": "not sure yet: of 60 labelled answers"}  # fmt: skip
+    promote(session, RegisteredModel(1, "scanner", "s-1"), "test", utc_now(), pepper)
+    beside = session.merge(KnownVersion(project_id=1, model_name="scanner", model_version="s-2"))
+    since = begin(session, beside, {"reason": "test"}, utc_now(), pepper)
+    session.commit()
+    running.report([{**report, "since_offset": since}])
+
+    page = open_page()
+    page.locator("#shadows").get_by_text("0.90 (0.80 to 0.95)").wait_for()
+
+    said = page.locator("#shadows").inner_text()
+    assert "s-1 champion" in said and "s-2 shadow" in said and "0.50 (0.38 to 0.62)" in said
+    assert "Not sure yet: of 60 labelled answers; evidence 12.5, sure at 20" in said
+    assert "in the shadow" in page.locator("#decisions").inner_text()
+    assert refused_by_axe(page) == []

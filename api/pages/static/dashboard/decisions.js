@@ -16,6 +16,8 @@ const WORDS = {
   model_refused: ["refused", ""],
   model_rollback_refused: ["rollback refused", ""],
   model_rolled_back: ["rolled back", "bad"],
+  model_shadow_ended: ["shadow ended", ""],
+  model_shadowed: ["in the shadow", "accent"],
   model_trained: ["trained", ""],
   retraining_suppressed: ["no retraining", ""],
   retraining_triggered: ["retraining", "accent"],

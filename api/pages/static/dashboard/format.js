@@ -35,7 +35,7 @@ export function figure(value) {
 export function duration(ms, digits = 3) {
   if (ms === null || ms === undefined) return NONE;
   for (const [size, unit] of UNITS) if (ms >= size) return `${Number((ms / size).toPrecision(digits))}${GAP}${unit}`;
-  return `${ms < 1 ? Number(ms.toFixed(1)) : Math.round(ms)}${GAP}ms`;
+  return `${ms < 1 ? Number(ms.toFixed(2)) : Math.round(ms)}${GAP}ms`;
 }
 
 /** The time of day, with the day where that is another one. */

@@ -18,6 +18,7 @@ const STAGES = {
 };
 const SHORTEST_MS = 0.5;
 const LONGEST_MS = 86_400_000;
+const TICKS = { "1\u00a0ms": 1, "1\u00a0s": 1_000, "1\u00a0min": 60_000, "1\u00a0h": 3_600_000 };
 
 /** Reads what the last hour took, and shows it; returns the answer. */
 export async function refreshLatency() {
@@ -41,7 +42,13 @@ function stages(told) {
     count(one.events),
     bar(one),
   ]);
-  return table("Loop latency by stage", ["Stage", "p50", "p95", "p99", "Objective", "Feedback", "From p50 to p99"], rows);
+  return table("Loop latency by stage", ["Stage", "p50", "p95", "p99", "Objective", "Feedback", scale()], rows);
+}
+
+/** What the last column is, and its unit above each tick. */
+function scale() {
+  const ticks = Object.keys(TICKS).map((name, n) => h("span", { class: `at${n}` }, name));
+  return h("span", { class: "scale" }, h("span", { class: "unseen" }, "From p50 to p99: "), ticks);
 }
 
 function objective(one) {
@@ -52,10 +59,10 @@ function objective(one) {
   return h("span", {}, h("span", { class: "figure" }, `${told} `), verdict);
 }
 
-/** From p50 to p99 on a scale of powers of ten, with p95 and the objective ticked; the figures stand beside it. */
+/** From p50 to p99 on a logarithmic scale, with p95 and the objective ticked; the figures stand beside it. */
 function bar(one) {
   const picture = svg("svg", { viewBox: "0 0 200 16", preserveAspectRatio: "none", class: "range", "aria-hidden": "true" });
-  for (let ms = 1; ms < LONGEST_MS; ms *= 10) picture.append(svg("line", { x1: place(ms), x2: place(ms), y1: 0, y2: 16, class: "tick" }));
+  for (const ms of Object.values(TICKS)) picture.append(svg("line", { x1: place(ms), x2: place(ms), y1: 0, y2: 16, class: "tick" }));
   if (one.p50_ms !== null) {
     const [from, to] = [place(one.p50_ms), place(one.p99_ms)];
     picture.append(svg("rect", { x: from, width: Math.max(to - from, 3), y: 4, height: 8, rx: 2, class: one.is_met === false ? "bad" : "span" }));

@@ -4,6 +4,7 @@ import { Ended, throttled } from "./api.js";
 import { refreshDecisions, showQuarantine } from "./decisions.js";
 import { refreshLatency } from "./latency.js";
 import { Metrics } from "./metrics.js";
+import { refreshShadows } from "./shadows.js";
 import { watch } from "./stream.js";
 import { time } from "./format.js";
 import { showTiles } from "./tiles.js";
@@ -11,6 +12,7 @@ import { Traffic } from "./traffic.js";
 
 const METRICS_MS = 2_000;
 const LATENCY_MS = 5_000;
+const SHADOWS_MS = 5_000;
 const STATES = { live: "Live", away: "Reconnecting", ended: "Signed out", connecting: "Connecting" };
 
 const seen = { status: null, latency: null, alerts: null, offset: -1, decision: -1 };
@@ -26,6 +28,7 @@ const readLatency = throttled(
     }),
   LATENCY_MS,
 );
+const readShadows = throttled(() => guarded(refreshShadows), SHADOWS_MS);
 const readDecisions = throttled(
   () =>
     guarded(async () => {
@@ -45,6 +48,7 @@ function told(status) {
   tiles();
   if (status.stream.log_offset !== seen.offset) readMetrics();
   readLatency();
+  readShadows();
   const newest = status.decisions[0]?.offset ?? 0;
   if (newest !== seen.decision) readDecisions();
   Object.assign(seen, { offset: status.stream.log_offset, decision: newest });
@@ -62,7 +66,7 @@ function state(name) {
   if (name === "ended") return ended();
   const since = seen.status ? ` What stands here is of ${time(seen.status.at)}.` : "";
   notice(name === "away" ? `The API does not answer; trying again.${since}` : "");
-  if (name === "live") for (const ask of [readMetrics, readLatency]) ask();
+  if (name === "live") for (const ask of [readMetrics, readLatency, readShadows]) ask();
 }
 
 /** Nothing of the project stays on the screen of somebody whose key has ended. */
