@@ -1,14 +1,16 @@
 """What was stored, read back: one feedback, one inference; always of the key's own project."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from sqlalchemy import text
 from sqlmodel import Session
 
 from api.access import Reading, ReadKey
 from feedback_ingest import log
-from feedback_ingest.errors import NotFound
+from feedback_ingest.errors import Fault, NotFound, ValidationFailed
+from feedback_ingest.feedback_types import collect
 from feedback_ingest.log import LogRow
 from feedback_ingest.names import canonical_uuid
 from feedback_ingest.receive import Sender
@@ -16,11 +18,40 @@ from feedback_ingest.tables import EventKey
 from feedback_loop.stream.tables import LiveFeedback
 
 router = APIRouter(tags=["read"])
+LOOKED = 1_000
+NEWEST = text("""
+SELECT log_offset FROM staging.known_events
+WHERE project_id = :project_id AND kind = 'feedback' AND log_offset < :before
+ORDER BY log_offset DESC LIMIT :limit
+""")
 ABOUT = text("""
 SELECT log_offset FROM staging.known_events
 WHERE project_id = :project_id AND inference_request_id = :name AND kind = 'feedback'
 ORDER BY log_offset DESC LIMIT 1000
 """)
+
+
+@router.get("/v1/feedback", summary="Feedback, newest first")
+def list_feedback(
+    sender: ReadKey,
+    session: Reading,
+    feedback_type: Annotated[str | None, Query(max_length=64)] = None,
+    model_version: Annotated[str | None, Query(max_length=256)] = None,
+    before: Annotated[int, Query(ge=0, le=2**53 - 1)] = 2**53 - 1,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+) -> dict[str, Any]:
+    """Events as sent, with their offsets; `next_before` asks for older ones, and is null at the end.
+
+    Where a type or a version is asked for, one answer looks through 1,000 events: it may hold few, or none, and a
+    `next_before`.
+    """
+    if feedback_type is not None and feedback_type not in collect():
+        fault = Fault("/feedback_type", "unknown-name")
+        raise ValidationFailed(f"give one of {', '.join(collect())}", (fault,))
+    asked = {"feedback_type": feedback_type, "model_version": model_version}
+    wanted = {name: value for name, value in asked.items() if value is not None}
+    found, next_before = newest(session, sender.project_id, before, limit, wanted)
+    return {"feedback": [{"feedback_id": row.id, **_as_stored(row)} for row in found], "next_before": next_before}
 
 
 @router.get("/v1/feedback/{feedback_id}", summary="The event as sent, and what the server added")
@@ -48,10 +79,24 @@ def show_feedback_of(inference_request_id: str, sender: ReadKey, session: Readin
     return {"feedback": [{"feedback_id": row.id, **_as_stored(row)} for _, row in sorted(found.items())]}
 
 
+def newest(
+    session: Session, project_id: int, before: int, limit: int, wanted: Mapping[str, str]
+) -> tuple[list[LogRow], int | None]:
+    """The newest feedback with an offset below `before` whose members are as `wanted`, and where to look on."""
+    looked = LOOKED if wanted else limit
+    asked = {"project_id": project_id, "before": before, "limit": looked}
+    offsets = session.execute(NEWEST, asked).scalars().all()
+    rows = log.at(session, offsets)
+    fitting = [rows[at] for at in offsets if all(rows[at].body.get(name) == value for name, value in wanted.items())]
+    if len(fitting) >= limit:
+        return fitting[:limit], fitting[limit - 1].log_offset
+    return fitting, offsets[-1] if len(offsets) == looked else None
+
+
 def _event(session: Session, sender: Sender, kind: str, name: str) -> LogRow:
     key = session.get(EventKey, (sender.project_id, kind, name))
     if key is None:
-        raise NotFound()
+        raise NotFound(f"No {kind} of that id is stored in this project.")
     return log.at(session, [key.log_offset])[key.log_offset]
 
 

@@ -2,6 +2,7 @@
 
 from html import escape
 from typing import Annotated, Any, NamedTuple
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -11,14 +12,19 @@ from api.access import Reading
 from api.datasets import data_dir
 from api.pages.shell import page
 from api.pages.visitors import ReadPage
+from api.reads import newest
 from feedback_ingest.errors import NotFound
+from feedback_ingest.log import LogRow
 from feedback_loop.registry.lineage import lineage_of
 
 router = APIRouter(tags=["pages"])
 HTML: dict[str, Any] = {"content": {"text/html": {"schema": {"type": "string"}}}}
 HEAD = '<link rel="stylesheet" href="/static/lineage.css">'
-WIDTH, HEIGHT, GAP_X, GAP_Y, EDGE = 210, 62, 70, 18, 10
+WIDTH, HEIGHT, GAP_X, GAP_Y, EDGE, HEAD_Y = 210, 62, 70, 18, 10, 26
 LETTERS = 27
+LISTED = 20
+COLUMNS = ("Inference", "Feedback", "Datasets", "Models trained on them")
+STATES = {"model_shadowed": "answers in the shadow", "model_shadow_ended": "was in the shadow"}
 
 
 class Node(NamedTuple):
@@ -38,7 +44,7 @@ class Node(NamedTuple):
     @property
     def top(self) -> int:
         """Its upper edge."""
-        return EDGE + self.row * (HEIGHT + GAP_Y)
+        return EDGE + HEAD_Y + self.row * (HEIGHT + GAP_Y)
 
 
 @router.get(
@@ -60,13 +66,14 @@ def show_lineage(
 ) -> Response:
     """For browsers: the feedback, its inference, each dataset with the outcome stored there, and the models."""
     if not feedback_id:
-        return page("Lineage", _frame("", '<p class="quiet">Give the id of a feedback.</p>'), head=HEAD)
+        found, _ = newest(session, sender.project_id, 2**53 - 1, LISTED, {})
+        return page("Lineage", _frame("", _listed(found)), head=HEAD)
     try:
-        found = lineage_of(session, data_dir(request), sender.project_id, feedback_id)
+        followed = lineage_of(session, data_dir(request), sender.project_id, feedback_id)
     except NotFound:
-        told = '<p role="alert">There is no feedback of that id in this project.</p>'
+        told = '<p role="alert">There is no feedback of that id in this project. <a href="/lineage">The newest</a></p>'
         return page("Lineage", _frame(feedback_id, told), 404, head=HEAD)
-    return page("Lineage", _frame(feedback_id, _drawing(found) + _table(found)), head=HEAD)
+    return page("Lineage", _frame(feedback_id, _drawing(followed) + _table(followed)), head=HEAD)
 
 
 def _frame(feedback_id: str, inner: str) -> str:
@@ -74,16 +81,41 @@ def _frame(feedback_id: str, inner: str) -> str:
         '<header class="top"><h1><img src="/static/icon.svg" alt="" width="28" height="28"> Lineage</h1>'
         '<form method="get" action="/lineage" role="search"><label for="feedback_id">Feedback</label>'
         f'<input id="feedback_id" name="feedback_id" maxlength="64" value="{escape(feedback_id)}">'
-        f"<button>Show</button></form></header><main>{inner}</main>"
+        f'<button>Show</button></form><nav aria-label="Pages"><a href="/dashboard">Dashboard</a></nav></header>'
+        f"<main>{inner}</main>"
     )
+
+
+def _listed(found: list[LogRow]) -> str:
+    """The newest feedback, to choose from."""
+    if not found:
+        return '<p class="quiet">No feedback is stored in this project yet.</p>'
+    rows = "".join(
+        f'<tr><td><a href="/lineage?feedback_id={escape(row.id)}"><code>{escape(row.id)}</code></a></td>'
+        f"<td>{escape(row.body['feedback_type'])}</td><td>{row.received_at.isoformat(' ', 'seconds')[:19]}</td>"
+        f"<td>{escape(row.body['inference_request_id'])}</td></tr>"
+        for row in found
+    )
+    head = "<tr><th>Newest feedback</th><th>Type</th><th>Received, UTC</th><th>About inference</th></tr>"
+    return _scrolling(f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>", "Newest feedback")
+
+
+def _scrolling(table: str, label: str) -> str:
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">{table}</div>'
 
 
 def _drawing(found: dict[str, Any]) -> str:
     """The graph as SVG: what led to what, from left to right."""
     nodes, links = _graph(found)
     width = EDGE * 2 + 4 * WIDTH + 3 * GAP_X
-    height = EDGE * 2 + (max(node.row for node in nodes) + 1) * (HEIGHT + GAP_Y)
-    drawn = [_link(nodes[start], nodes[end], kind) for start, end, kind in links] + [_box(node) for node in nodes]
+    height = EDGE * 2 + HEAD_Y + (max(node.row for node in nodes) + 1) * (HEIGHT + GAP_Y)
+    heads = [
+        f'<text class="column" x="{EDGE + place * (WIDTH + GAP_X)}" y="{EDGE + 10}">{name}</text>'
+        for place, name in enumerate(COLUMNS)
+    ]
+    drawn = (
+        heads + [_link(nodes[start], nodes[end], kind) for start, end, kind in links] + [_box(node) for node in nodes]
+    )
     told = "; ".join(f"{node.title}: {', '.join(node.lines)}" for node in nodes)
     return (
         f'<figure><svg role="img" aria-label="{escape(told)}" viewBox="0 0 {width} {height}" width="{width}"'
@@ -96,7 +128,8 @@ def _graph(found: dict[str, Any]) -> tuple[list[Node], list[tuple[int, int, str]
     nodes = [Node(1, 0, event["feedback_type"], (f"offset {event['offset']}", event["received_at"][:19]), "feedback")]
     links: list[tuple[int, int, str]] = []
     if asked is not None:
-        nodes.append(Node(0, 0, "inference", (asked["inference_request_id"], asked["model_version"]), "inference"))
+        told = (f"answered by {asked['model_name']}", asked["model_version"])
+        nodes.append(Node(0, 0, asked["inference_request_id"], told, "inference"))
         links.append((1, 0, "kept"))
     row = 0
     for dataset in found["datasets"]:
@@ -119,8 +152,8 @@ def _state(model: dict[str, Any]) -> str:
     """What last became of a model."""
     if model["serves"]:
         return "serves"
-    last: str = model["moves"][-1]["kind"].removeprefix("model_") if model["moves"] else "trained"
-    return last.replace("_", " ")
+    last: str = model["moves"][-1]["kind"] if model["moves"] else "trained"
+    return STATES.get(last, last.removeprefix("model_").replace("_", " "))
 
 
 def _box(node: Node) -> str:
@@ -150,14 +183,26 @@ def _short(text: str) -> str:
 def _table(found: dict[str, Any]) -> str:
     """The same in words, for whoever does not see the drawing, or wants to copy from it."""
     rows = "".join(
-        f"<tr><td>{escape(each['dataset_version'])}</td><td>{escape(each['outcome'])}</td>"
-        f"<td>{escape(each['meaning'])}</td><td>{escape(_models(each))}</td></tr>"
+        f"<tr><td>{_linked(version, 'datasets', version, 'events')}</td><td>{escape(each['outcome'])}</td>"
+        f"<td>{escape(each['meaning'])}</td><td>{_models(each)}</td></tr>"
         for each in found["datasets"]
+        for version in [each["dataset_version"]]
     )
     head = "<tr><th>Dataset</th><th>Outcome</th><th>What that means</th><th>Models trained on it</th></tr>"
     none = '<p class="quiet">No dataset has been compiled yet.</p>'
-    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>" if rows else none
+    return _scrolling(f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>", "Datasets") if rows else none
 
 
 def _models(dataset: dict[str, Any]) -> str:
-    return ", ".join(f"{model['model_version']}{' (serves)' if model['serves'] else ''}" for model in dataset["models"])
+    """Each with a link to the feedback that it learnt from, which is the way back."""
+    return ", ".join(
+        _linked(version, "models", model["model_name"], "versions", version, "feedback")
+        + (" (serves)" if model["serves"] else "")
+        for model in dataset["models"]
+        for version in [model["model_version"]]
+    )
+
+
+def _linked(name: str, *place: str) -> str:
+    """A name that leads to what the API tells of it."""
+    return f'<a href="/v1/{"/".join(quote(part, safe="") for part in place)}">{escape(name)}</a>'

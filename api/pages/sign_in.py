@@ -1,7 +1,6 @@
 """Signing in and out: a key becomes a cookie that scripts cannot read and other sites cannot send."""
 
 import asyncio
-import re
 from datetime import timedelta
 from html import escape
 from typing import Any
@@ -15,6 +14,7 @@ from sqlmodel import Session
 from api import openapi
 from api.json_bodies import raw_body
 from api.pages.shell import message
+from api.pages.visitors import OUR_PAGE
 from api.receiver.bodies import JSON_TYPE, bearer, header
 from api.sessions import cookie_name, is_secure, refuse_forged, refuse_other_site, secret_of, sessions_of
 from feedback_ingest.clock import utc_now
@@ -36,7 +36,6 @@ TOLD = {
         "scopes": {"type": "array", "items": {"type": "string"}},
     },
 }
-OUR_PATH = re.compile(r"\A/(?!/)[A-Za-z0-9_/-]{0,200}\Z", re.ASCII)
 FIRST_PAGE = "/dashboard"
 WRONG = {
     Unauthenticated.code: "That is no valid key.",
@@ -181,4 +180,4 @@ def _to_go_on(secret: str) -> str:
 
 def _ours(path: str) -> str:
     """`path` where it is one of ours to go on to; nobody is led away from here by a link."""
-    return path if OUR_PATH.match(path) else FIRST_PAGE
+    return path if OUR_PAGE.match(path) else FIRST_PAGE

@@ -45,7 +45,7 @@ def differences(session: Session, before: Dataset, after: Dataset) -> list[dict[
         for side, dataset in (("a", before), ("b", after))
         for name, path in (("rows", INDEX_FILE), ("members", MEMBERS_FILE))
     }
-    table: Any = duckdb.connect().execute(CHANGED, files).to_arrow_table()
+    table: Any = duckdb.connect().sql(CHANGED, params=files).to_arrow_table()
     found = table.to_pylist()
     upto = (before.manifest["log_offset"], after.manifest["log_offset"])
     undoing = _undoing(session, found, upto)

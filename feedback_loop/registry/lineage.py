@@ -58,7 +58,7 @@ def compiled_datasets(session: Session, project_id: int) -> list[dict[str, Any]]
 def dataset_of(session: Session, data_dir: Path, project_id: int, dataset_version: str) -> Dataset:
     """A project's dataset on the shelf; raises NotFound where it has no fact, DatasetDamaged where it has no files."""
     if all(told["dataset_version"] != dataset_version for told in compiled_datasets(session, project_id)):
-        raise NotFound()
+        raise NotFound("No dataset of that version was compiled here; GET /v1/datasets lists those that were.")
     return dataset_shelf.read(dataset_shelf.root(data_dir, project_id), dataset_version)
 
 
@@ -76,7 +76,7 @@ def members_of(
     kind = collect()[dataset.manifest["recipe"]["format"]]
     files = {"members": str(dataset.folder / MEMBERS_FILE), "rows": str(dataset.folder / INDEX_FILE)}
     asked = {"after": after, "upto": upto, "limit": limit, "outcome": outcome, "is_shared": kind.unit == "inference"}
-    table: Any = duckdb.connect().execute(PAGE, {**files, **asked}).to_arrow_table()
+    table: Any = duckdb.connect().sql(PAGE, params={**files, **asked}).to_arrow_table()
     found: list[dict[str, Any]] = table.to_pylist()
     return found
 
@@ -117,7 +117,10 @@ def dataset_behind(session: Session, project_id: int, model_name: str, model_ver
     for fact in reversed(facts_of(session, project_id, (TRAINED,))):
         if (fact.body["model_name"], fact.body["model_version"]) == (model_name, model_version):
             return str(fact.body["dataset_version"])
-    raise NotFound()
+    raise NotFound(
+        "The loop trained no such version, so it knows no feedback behind it; GET /v1/models/{model_name}/versions "
+        "lists the versions, with the dataset_version of those that it trained."
+    )
 
 
 def lineage_of(session: Session, data_dir: Path, project_id: int, feedback_id: str) -> dict[str, Any]:
@@ -161,7 +164,7 @@ def _outcome(data_dir: Path, project_id: int, told: dict[str, Any], offset: int)
 def _found(session: Session, project_id: int, kind: str, name: str) -> LogRow:
     key = session.get(EventKey, (project_id, kind, name))
     if key is None:
-        raise NotFound()
+        raise NotFound(f"No {kind} of that id is stored in this project.")
     return log.at(session, [key.log_offset])[key.log_offset]
 
 

@@ -177,6 +177,28 @@ def test_an_inference_is_logged_once(client: Client, key: str) -> None:
     assert {name: read.json()[name] for name in record} == record
 
 
+def test_feedback_is_listed_newest_first(client: Client, make_key: MakeKey) -> None:
+    """Page by page without a gap or a repeat; by type and version; a type that there is not is named a fault."""
+    key = make_key("ingest", "read")
+    thumb = {"model_version": "list-1", "feedback_type": "explicit_binary", "feedback_value": {"positive": True}}
+    label = {"model_version": "list-2", "feedback_type": "explicit_label", "feedback_value": {"label": "a"}}
+    sent = [{**kind, "inference_request_id": f"listed-{n}"} for n, kind in enumerate([thumb, label] * 3)]
+    answer = client.post("/v1/feedback/batch", key, {"events": sent}).json()
+    offsets = [each["offset"] for each in answer["results"]]
+
+    def listed(query: str) -> tuple[list[int], int | None]:
+        told = client.get(f"/v1/feedback?{query}", key).json()
+        return [each["offset"] for each in told["feedback"]], told["next_before"]
+
+    assert listed("limit=4") == (offsets[:1:-1], offsets[2])
+    assert listed(f"limit=4&before={offsets[2]}")[0][:2] == offsets[1::-1]
+    assert listed("model_version=list-2&feedback_type=explicit_label")[0] == offsets[5::-2]
+    assert listed(f"limit=1&before={offsets[1]}&model_version=list-1") == ([offsets[0]], offsets[0])
+    assert listed(f"before={offsets[0]}&model_version=list-1") == ([], None)
+    refused = client.get("/v1/feedback?feedback_type=love", key)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/feedback_type")
+
+
 def test_other_projects_do_not_exist(client: Client, key: str, make_key: MakeKey, session: Session) -> None:
     """A key of another tenant gets 404, as for an id nobody ever used."""
     from feedback_ingest import keys

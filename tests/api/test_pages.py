@@ -10,7 +10,7 @@ from api.pages import files
 from api.sessions import Sessions
 from feedback_ingest.errors import StorageUnavailable
 from tests.api.conftest import Client
-from tests.api.test_sessions import send, sign_in
+from tests.api.test_sessions import post_form, send, sign_in
 
 MakeKey = Callable[..., str]
 BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
@@ -37,6 +37,23 @@ def test_a_link_from_elsewhere_keeps_who_is_signed_in(client: Client, make_key: 
 
     assert (first.status_code, first.headers["refresh"]) == (200, "0; url=/dashboard")
     assert second.status_code == 200 and "Metrics by model version" in second.text
+
+
+def test_what_a_page_is_asked_is_not_lost_on_the_way(client: Client, make_key: MakeKey) -> None:
+    """A link to one feedback leads there, through the sign-in too; what is not harmless in it is left behind."""
+    place, odd = (
+        "/lineage?feedback_id=0192f0c1-7c1e-7a50-8a3e-000000000001",
+        "/lineage?feedback_id=%0d%0aX:1;url=//evil",
+    )
+
+    asked, dropped = (send(client, "GET", path, headers=BROWSER) for path in (place, odd))
+    again = send(client, "GET", place, headers=BROWSER | {"Sec-Fetch-Site": "same-site"})
+    form = client.get(asked.headers["location"]).text
+    gone_on = post_form(client, "/session", key=make_key("read"), next=place)
+
+    assert again.headers["refresh"] == f"0; url={place}"
+    assert dropped.headers["location"] == "/session?next=/lineage"
+    assert f'value="{place}"' in form and gone_on.headers["location"] == place
 
 
 def test_a_page_is_strict(client: Client, make_key: MakeKey) -> None:

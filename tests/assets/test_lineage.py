@@ -79,6 +79,7 @@ def followed_back(client: Client, key: str, correction: str, dataset: dict[str, 
     assert first["next_after"] == first["events"][-1]["feedback_offset"]
 
 
+@pytest.mark.filterwarnings("error:Arrow output")  # a person's terminal is no place for what a library wishes
 def test_a_correction_is_followed_to_the_champion_and_back(
     world: World, client: Client, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,11 +103,13 @@ def test_a_correction_is_followed_to_the_champion_and_back(
     for variable, value in (("DATA_DIR", str(world.data_dir)), ("DATABASE_URL", world.database.url)):
         monkeypatch.setenv(f"FEEDBACK_{variable}", value)
     get_settings.cache_clear()
+
     said, plain = (CliRunner().invoke(build(), ["trace", *each]) for each in ((correction, "--json"), (golden,)))
     assert json.loads(said.stdout) == found
     assert "digits-0002  golden" in plain.stdout
 
     page = client.get(f"/lineage?feedback_id={correction}", key).text
+    assert '<a href="/v1/models/digits/versions/digits-0002/feedback">' in page
     assert page.count('class="node champion"') == 1 and "digits-0002" in page and "<script" not in page
     events = client.get("/v1/openlineage", key).json()["events"]
     assert [event["job"]["name"] for event in events] == ["compile.digits", "train.digits"]
@@ -114,13 +117,17 @@ def test_a_correction_is_followed_to_the_champion_and_back(
 
 
 def test_what_is_not_there_is_not_told(world: World, client: Client, key: str) -> None:
-    """Unknown ids are 404 in every direction; a page escapes what it is asked."""
+    """Unknown ids are 404 in every direction, with a word on what there is; a page escapes what it is asked, and asked
+    nothing it offers the newest.
+    """
     world.infer("r")
     said = world.say("r")
 
     for path in ("/v1/feedback/none/lineage", "/v1/datasets/none", "/v1/datasets/none/events",
                  "/v1/models/digits/versions/none/feedback"):  # fmt: skip
-        assert client.get(path, key).status_code == 404
+        refused = client.get(path, key)
+        assert refused.status_code == 404 and "address" not in refused.json()["detail"]
+    assert f'href="/lineage?feedback_id={said}"' in client.get("/lineage", key).text
     page = client.get("/lineage?feedback_id=%3Cscript%3E", key)
     assert page.status_code == 404 and "<script" not in page.text
     assert client.get(f"/v1/feedback/{said}/lineage", key).json()["datasets"] == []
