@@ -39,14 +39,14 @@ def show_dataset(dataset_version: str, sender: ReadKey, request: Request, sessio
     """All it is made of: offset, recipe, contract, policies, seed, code, libraries, outcomes, digests.
 
     `faults` says what is wrong with its files, where anything is: a flipped bit, too. Where the manifest itself is
-    gone, the rest is what the log says of the dataset.
+    gone or damaged, the rest is what the log says of the dataset.
     """
     try:
         found = dataset_of(session, data_dir(request), sender.project_id, dataset_version)
     except DatasetDamaged:
         told = compiled_datasets(session, sender.project_id)
         known = next(each for each in reversed(told) if each["dataset_version"] == dataset_version)
-        return {**known, "faults": ["manifest.json is missing"]}
+        return {**known, "faults": ["manifest.json is missing or damaged"]}
     return {**found.manifest, "faults": found.faults()}
 
 

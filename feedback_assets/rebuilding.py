@@ -6,6 +6,7 @@ from feedback_assets.compiling import origin_of, produce
 from feedback_assets.dataset_sources import of_log
 from feedback_assets.resources import LogResource
 from feedback_ingest.errors import FeedbackError, NotFound
+from feedback_loop.learning.manifests import faults_of
 from feedback_loop.learning.recipes import recipe_of
 from feedback_loop.registry import dataset_shelf
 from feedback_loop.registry.dataset_shelf import MANIFEST_FILE, DatasetDamaged, sha256_of
@@ -53,7 +54,7 @@ def rebuild(log: LogResource, project_id: int, dataset_version: str) -> Rebuilt:
     recipe = recipe_of(told["recipe"], told["recipe"]["golden_share"])
     root = dataset_shelf.root(log.settings.data_dir, project_id)
     _have_base(log, project_id, recipe.appends_to)
-    kept = _manifest(log, project_id, dataset_version)
+    kept = _manifest(log, project_id, told)
     then = of_log(log, origin.log_offset, log.settings.data_dir)
     with then as sources, dataset_shelf.writing(root, dataset_version) as folder:
         made = produce(log, sources, recipe, origin, dataset_version, folder)
@@ -82,10 +83,14 @@ def _have_base(log: LogResource, project_id: int, appends_to: str | None) -> Non
         rebuild(log, project_id, appends_to)
 
 
-def _manifest(log: LogResource, project_id: int, dataset_version: str) -> bytes | None:
-    """The manifest as it was written, where it is still there."""
-    path = dataset_shelf.folder_of(dataset_shelf.root(log.settings.data_dir, project_id), dataset_version)
-    return (path / MANIFEST_FILE).read_bytes() if (path / MANIFEST_FILE).exists() else None
+def _manifest(log: LogResource, project_id: int, told: dict[str, Any]) -> bytes | None:
+    """The manifest as it was written, where it is still there and sound."""
+    root = dataset_shelf.root(log.settings.data_dir, project_id)
+    try:
+        found = dataset_shelf.read(root, told["dataset_version"])
+    except DatasetDamaged:
+        return None
+    return (found.folder / MANIFEST_FILE).read_bytes() if not faults_of(found.manifest, told) else None
 
 
 def _changed(kept: bytes | None, made: dict[str, Any]) -> str:

@@ -1,12 +1,19 @@
 """Manifests: what a dataset says of itself, so that it can be made again, and checked."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+import orjson
 
 from feedback_loop.learning.recipes import Recipe
 
 MOST_TOLD = 10
 """Contributors that a manifest names."""
+
+
+HELD_AGAINST = ("files", "labels", "log_offset", "recipe", "row_digest", "rows", "splits")
+"""What the log tells of a dataset, too."""
 
 
 class Origin(NamedTuple):
@@ -50,9 +57,9 @@ def manifest(
     dataset_version: str, recipe: Recipe, origin: Origin, counts: Counts, row_digest: str, parts: Parts
 ) -> dict[str, Any]:
     """All of it, ready for JSON; `row_digest` is SHA-256, in hex, over the digests of the rows, each in hex on a line,
-    in their order.
+    in their order; `digest` is one over all the rest.
     """
-    return {
+    told = {
         "dataset_version": dataset_version,
         "project_id": origin.project_id,
         "log_offset": origin.log_offset,
@@ -76,3 +83,19 @@ def manifest(
         "versions": dict(sorted(origin.versions.items())),
         "files": [dict(file) for file in parts.files],
     }
+    return {**told, "digest": digest_of(told)}
+
+
+def digest_of(manifest: Mapping[str, Any]) -> str:
+    """SHA-256, in hex, over all that a manifest says but this, as JSON with sorted names."""
+    rest = {name: value for name, value in manifest.items() if name != "digest"}
+    return hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def faults_of(manifest: Mapping[str, Any], fact: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a manifest, a sentence: by its own digest, or else by the log's fact about the dataset."""
+    if manifest.get("digest") != digest_of(manifest):
+        return ["manifest.json does not have the digest that it names"]
+    told = {**manifest, "files": {file["path"]: file["sha256"] for file in manifest["files"]}}
+    others = sorted(name for name in HELD_AGAINST if name in fact and fact[name] != told[name])
+    return [f"manifest.json says otherwise than the log of {', '.join(others)}"] if others else []

@@ -3,9 +3,9 @@
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import orjson
 
 from feedback_ingest.clock import new_id
 from feedback_ingest.errors import FeedbackError
+from feedback_loop.learning.manifests import faults_of
 from feedback_loop.registry.shelf import file_name
 
 if TYPE_CHECKING:
@@ -34,11 +35,12 @@ class DatasetDamaged(FeedbackError):
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A dataset on the disk."""
+    """A dataset on the disk; `fact` is what the log tells of it, where it was asked."""
 
     version: str
     folder: Path
     manifest: dict[str, Any]
+    fact: Mapping[str, Any] = field(default_factory=dict)
 
     def rows(self, split: str = "train") -> "pa.Table":
         """The rows of a split, in order; raises DatasetDamaged unless they are the bytes that the manifest names."""
@@ -48,7 +50,7 @@ class Dataset:
         """A file of the dataset; raises DatasetDamaged as `rows` does."""
         import pyarrow.parquet as pq
 
-        faults = [fault for fault in self.faults() if fault.startswith(f"{name} ")]
+        faults = [fault for fault in self.faults() if fault.startswith((f"{name} ", f"{MANIFEST_FILE} "))]
         path = self.folder / name
         if faults or not any(file["path"] == name for file in self.manifest["files"]):
             raise DatasetDamaged(
@@ -57,8 +59,13 @@ class Dataset:
         return pq.read_table(path)
 
     def faults(self) -> list[str]:
-        """What is wrong with the files, a sentence each; empty where every byte is the one that was written."""
-        found = []
+        """What is wrong with the files, a sentence each; empty where every byte is the one that was written.
+
+        Of a manifest that is damaged itself nothing is believed.
+        """
+        found = faults_of(self.manifest, self.fact)
+        if found:
+            return found
         for file in self.manifest["files"]:
             path = self.folder / file["path"]
             if not path.exists():
@@ -104,12 +111,14 @@ def writing(root: Path, dataset_version: str) -> Iterator[Path]:
 
 
 def read(root: Path, dataset_version: str) -> Dataset:
-    """The dataset of that version; raises DatasetDamaged where there is none."""
+    """The dataset of that version; raises DatasetDamaged where there is none, or a manifest that nobody can read."""
     folder = folder_of(root, dataset_version)
     try:
         return Dataset(dataset_version, folder, orjson.loads((folder / MANIFEST_FILE).read_bytes()))
     except OSError as error:
         raise DatasetDamaged(f"there are no files of {dataset_version} on the shelf; rebuild it") from error
+    except ValueError as error:
+        raise DatasetDamaged(f"manifest.json of {dataset_version} is no JSON any more; rebuild it") from error
 
 
 def known_versions(facts: Sequence[Any]) -> list[str]:

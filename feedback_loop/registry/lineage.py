@@ -1,6 +1,7 @@
 """Lineage: which datasets and models a feedback is in, and which feedback they are made of; from stored rows alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,11 @@ def compiled_datasets(session: Session, project_id: int) -> list[dict[str, Any]]
 
 def dataset_of(session: Session, data_dir: Path, project_id: int, dataset_version: str) -> Dataset:
     """A project's dataset on the shelf; raises NotFound where it has no fact, DatasetDamaged where it has no files."""
-    if all(told["dataset_version"] != dataset_version for told in compiled_datasets(session, project_id)):
+    known = [told for told in compiled_datasets(session, project_id) if told["dataset_version"] == dataset_version]
+    if not known:
         raise NotFound("No dataset of that version was compiled here; GET /v1/datasets lists those that were.")
-    return dataset_shelf.read(dataset_shelf.root(data_dir, project_id), dataset_version)
+    found = dataset_shelf.read(dataset_shelf.root(data_dir, project_id), dataset_version)
+    return replace(found, fact=known[-1])
 
 
 def members_of(

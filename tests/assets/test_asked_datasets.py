@@ -81,7 +81,7 @@ def test_a_dataset_is_compiled_verified_and_made_again(world: World, client: Cli
     assert manifest["row_digest"] == told["row_digest"]
 
     shutil.rmtree(world.data_dir / "datasets")
-    assert client.get("/v1/datasets/digits-0002", key).json()["faults"] == ["manifest.json is missing"]
+    assert client.get("/v1/datasets/digits-0002", key).json()["faults"] == ["manifest.json is missing or damaged"]
     lost = client.get("/v1/datasets/digits-0002/events", key)
     assert (lost.status_code, lost.json()["errors"]) == (422, [{"pointer": "/dataset_version", "code": "damaged"}])
     again = client.post("/v1/datasets/digits-0002/rebuild", key, {})

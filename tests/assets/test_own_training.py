@@ -12,6 +12,7 @@ from examples.own_training import train as example
 from feedback_assets import facts
 from feedback_assets.own_training import OwnModel, Script, ScriptFailed
 from feedback_assets.resources import LogResource
+from feedback_loop.learning.manifests import digest_of
 from feedback_loop.registry.dataset_shelf import Dataset, sha256_of
 from tests.assets.world import DAY, World
 
@@ -36,7 +37,8 @@ def dataset(folder: Path) -> Dataset:
     ]
     pq.write_table(pa.Table.from_pylist(rows), folder / "train.parquet")
     told = [{"path": path.name, "sha256": sha256_of(path)} for path in folder.iterdir()]
-    return Dataset("digits-0002", folder, {"files": told, "splits": {"train": 30}})
+    manifest = {"files": told, "splits": {"train": 30}}
+    return Dataset("digits-0002", folder, {**manifest, "digest": digest_of(manifest)})
 
 
 def within_a_run(log: LogResource, work: Any) -> None:

@@ -13,17 +13,22 @@ import orjson
 import pytest
 from sqlalchemy import text
 from sqlmodel import Session
+from typer.testing import CliRunner
 
 from feedback_assets import rebuilding
 from feedback_assets.compiling import compile_dataset
 from feedback_assets.dataset_sources import of_log
 from feedback_assets.rebuilding import NotReproduced, rebuild
+from feedback_cli.main import build
 from feedback_ingest import log as event_log
 from feedback_ingest.errors import NotFound
 from feedback_ingest.log import Fact
+from feedback_ingest.settings import get_settings
+from feedback_loop.learning.manifests import digest_of
 from feedback_loop.learning.recipes import recipe_of
 from feedback_loop.registry.dataset_diff import differences
 from feedback_loop.registry.dataset_shelf import Dataset, DatasetDamaged
+from feedback_loop.registry.lineage import dataset_of
 from tests.assets.world import DAY, World
 from tests.stream.sources import configured, identity
 
@@ -124,25 +129,67 @@ def test_a_dataset_is_made_again_whatever_came_later(world: World, monkeypatch: 
     assert bytes_of(graph) == before[0], "what stood there still stands"
 
 
-def test_a_flipped_bit_is_found(world: World) -> None:
-    """In every file: the file is named, nobody reads it, and a rebuild mends it."""
+def test_a_flipped_bit_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every file, by the command: it is named, the exit code is 1, nobody reads it, and a rebuild mends it."""
+    for name, value in (("DATA_DIR", world.data_dir), ("DATABASE_URL", world.database.url)):
+        monkeypatch.setenv(f"FEEDBACK_{name}", str(value))
+    get_settings.cache_clear()
     world.live(40, right=0.6)
     made = compiled(world)
-    assert made.faults() == []
+    assert verified(made) == (0, f"{made.version} is as it was compiled")
 
     for file in made.manifest["files"]:
         path = made.folder / file["path"]
         whole = path.read_bytes()
-        path.write_bytes(whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:])
-        assert made.faults() == [f"{file['path']} does not have the SHA-256 of its manifest"]
+        path.write_bytes(flipped(whole, len(whole) - 20))
+        assert verified(made) == (1, f"{file['path']} does not have the SHA-256 of its manifest")
         path.write_bytes(whole if path.name != "train.parquet" else path.read_bytes())
     with pytest.raises(DatasetDamaged):
         made.rows()
     rebuild(world.log, 1, made.version)
 
-    assert made.faults() == []
+    assert verified(made)[0] == 0
     with pytest.raises(NotFound):
         rebuild(world.log, 1, "digits-9999")
+
+
+def test_a_flipped_bit_of_a_manifest_is_found(world: World) -> None:
+    """Wherever in it, by its own digest or by the log; a manifest that was made to fit other rows is, too."""
+    world.live(40, right=0.6)
+    made = compiled(world)
+    path = made.folder / "manifest.json"
+    whole = path.read_bytes()
+    for place in range(3, len(whole), len(whole) // 60):
+        path.write_bytes(flipped(whole, place))
+        assert found_wrong(world, made.version), whole[place - 20 : place + 20]
+    forged = {**made.manifest, "rows": made.manifest["rows"] + 1}
+    path.write_bytes(orjson.dumps({**forged, "digest": digest_of(forged)}))
+    assert found_wrong(world, made.version) == ["manifest.json says otherwise than the log of rows"]
+
+    rebuild(world.log, 1, made.version)
+
+    assert path.read_bytes() == whole
+    assert found_wrong(world, made.version) == []
+
+
+def flipped(whole: bytes, place: int) -> bytes:
+    """With one bit another one."""
+    return whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+
+
+def verified(dataset: Dataset) -> tuple[int, str]:
+    """What `feedback dataset verify` says of it, and its exit code."""
+    said = CliRunner().invoke(build(), ["dataset", "verify", dataset.version])
+    return said.exit_code, said.output.strip()
+
+
+def found_wrong(world: World, version: str) -> list[str]:
+    """The faults of a dataset, or the one that it cannot be read."""
+    with Session(world.database.engine) as session:
+        try:
+            return dataset_of(session, world.data_dir, 1, version).faults()
+        except DatasetDamaged as error:
+            return [error.detail]
 
 
 def test_each_difference_is_told_with_its_event(world: World) -> None:
