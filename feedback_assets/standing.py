@@ -30,9 +30,10 @@ def with_standing(
     reasons = [decision.reason]
     for trigger in standing:
         key = f"trigger {project_id} {model_name} {trigger.trigger_id}"
-        looks, fired_s, is_armed = orjson.loads(told.get(key, "[0,[],true]"))
-        answer, memory = look(trigger, moment, Memory(looks, tuple(fired_s), is_armed), question.now.timestamp())
-        told[key] = orjson.dumps(list(memory)).decode()
+        looks, fired_s, is_armed, *seen = orjson.loads(told.get(key, "[0,[],true]"))
+        report, memory = [question.found["upto_offset"]], Memory(looks, tuple(fired_s), is_armed)
+        answer, memory = look(trigger, moment, memory, question.now.timestamp(), is_another=report != seen)
+        told[key] = orjson.dumps([*memory, *report]).decode()
         reason = f"trigger {trigger.trigger_id}: {answer.reason}"
         if answer.fires:
             return answer._replace(reason=reason)

@@ -61,14 +61,19 @@ class Memory(NamedTuple):
     is_armed: bool = True
 
 
-def look(trigger: Trigger, moment: Moment, memory: Memory, now_s: float) -> tuple[TriggerDecision, Memory]:
-    """The trigger's answer at `now_s` (seconds, on any clock that only goes on), and what it remembers from then on."""
+def look(
+    trigger: Trigger, moment: Moment, memory: Memory, now_s: float, is_another: bool = True
+) -> tuple[TriggerDecision, Memory]:
+    """The trigger's answer at `now_s` (seconds, on any clock that only goes on), and what it remembers from then on.
+
+    `is_another`: does the moment rest on another report than the last look? The same one, seen twice, counts once.
+    """
     met = [collect()[each.kind]().judge(moment, each.at_least) for each in trigger.conditions]
     holds = (all if trigger.combine == "all" else any)(each.holds for each in met)
     reasons = "; ".join(each.reason for each in met if each.holds == holds)
     if not holds:
         return TriggerDecision(False, f"does not hold: {reasons}"), Memory(0, memory.fired_s, True)
-    looks = memory.looks + 1
+    looks = max(memory.looks + is_another, 1)
     why_not = _held_back(trigger, moment, memory, looks, now_s)
     if why_not is not None:
         return TriggerDecision(False, f"{why_not} ({reasons})"), memory._replace(looks=looks)

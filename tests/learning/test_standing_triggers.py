@@ -53,6 +53,20 @@ def test_it_waits_for_labels_and_for_as_many_looks_as_it_takes():
     assert "149 of 150 new labels" in hungry[0].reason
 
 
+def test_one_report_is_one_look_however_often_it_is_looked_at():
+    """The sensor comes by every few seconds; only the next report shows whether it holds on."""
+    bad = Moment(BAD, 200)
+    trigger, memory = _trigger(LOW, looks=2), Memory()
+    reasons = []
+    for second in range(5):
+        decision, memory = look(trigger, bad, memory, second, is_another=second == 0)
+        reasons.append(decision.reason)
+    next_one, _ = look(trigger, bad, memory, 5)
+
+    assert all("1 of 2 looks" in reason for reason in reasons)
+    assert next_one.fires
+
+
 def test_it_fires_once_for_one_cause():
     """While it holds on it is silent; when it held no more for a look, the cool-down and the budget are minded."""
     bad, good = Moment(BAD, 200), Moment(GOOD, 200)
