@@ -13,6 +13,7 @@ from feedback_assets.partitions import DAYS_LEFT_TAG
 from feedback_assets.resources import LogResource
 from feedback_assets.retraining import TRAINING, Question, ask, gist, raised_alerts
 from feedback_assets.sensors.pace import INTERVAL_S, is_running
+from feedback_assets.sensors.signals import Answer, answered, signalled
 from feedback_assets.standing import with_standing
 from feedback_ingest.clock import new_id, utc_now
 from feedback_loop.learning.increments import is_increment
@@ -30,16 +31,22 @@ MODEL_TAG = "feedback/model_name"
     description="Retrains a model whose champion drifted, once there are enough new labels; the log says why.",
 )
 def drift(context: dg.SensorEvaluationContext, log: LogResource) -> dg.SensorResult | dg.SkipReason:
-    """Asks the trigger about each model of the newest report; at most one training is at work at a time."""
-    found = newest_report(context.instance)
+    """Asks the trigger about each model of the newest report, anew when a report or an alert comes within the tick."""
+    told: dict[str, str] = orjson.loads(context.cursor) if context.cursor else {}
+    instance = context.instance
+    return answered(log, lambda: _asked(instance, log, told), lambda: (_newest(instance), signalled(log)))
+
+
+def _asked(instance: dg.DagsterInstance, log: LogResource, told: dict[str, str]) -> Answer:
+    """At most one training is at work at a time; `told` is what was said last of each model and trigger."""
+    found = newest_report(instance)
     if not found:
         return dg.SkipReason("there is no settled drift report yet")
-    told: dict[str, str] = orjson.loads(context.cursor) if context.cursor else {}
     requests: list[dg.RunRequest] = []
     reasons = []
     for row in found:
         with log.session() as session:
-            is_training = bool(requests) or is_running(context.instance, retrain.name)
+            is_training = bool(requests) or is_running(instance, retrain.name)
             question = gathered(session, row, is_training)
             decision = with_standing(session, question, ask(question, log.settings), told)
             name = f"{row['project_id']} {row['model_name']}"
@@ -52,6 +59,12 @@ def drift(context: dg.SensorEvaluationContext, log: LogResource) -> dg.SensorRes
     cursor = orjson.dumps(told).decode()
     skipped = None if requests else dg.SkipReason("; ".join(reasons))
     return dg.SensorResult(run_requests=requests or None, skip_reason=skipped, cursor=cursor)
+
+
+def _newest(instance: dg.DagsterInstance) -> float:
+    """When the newest drift report was made."""
+    event = instance.get_latest_materialization_event(REPORT)
+    return event.timestamp if event is not None else 0.0
 
 
 def newest_report(instance: dg.DagsterInstance) -> list[Mapping[str, Any]]:

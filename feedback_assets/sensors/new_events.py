@@ -11,6 +11,7 @@ from feedback_assets.partitions import BLOCKED_TAG, DAYS_LEFT_TAG, RANGE_TAGS, U
 from feedback_assets.resources import LogResource
 from feedback_assets.sensors.changed_days import Span, changed_days, planned
 from feedback_assets.sensors.pace import INTERVAL_S, is_running
+from feedback_assets.sensors.signals import Answer, answered, signalled
 from feedback_ingest import log as event_log
 
 ATTEMPT_TAG = "feedback/attempt"
@@ -48,25 +49,45 @@ class Cursor:
     description="Refreshes the days that new events touch, a late event's own day included.",
 )
 def new_events(context: dg.SensorEvaluationContext, log: LogResource) -> dg.SensorResult | dg.SkipReason:
-    """Requests the next run unless one is at work, and shows how far the log is that it reads."""
-    if is_running(context.instance, refresh.name):
-        return dg.SkipReason("a refresh is running")
-    if is_running(context.instance, retrain.name):
-        return dg.SkipReason("a training is running; what it reads is not replaced meanwhile")
-    again = retried(newest_run(context.instance))
+    """Requests the next run unless one is at work; one that a signal of drift waits for, as soon as none is.
+
+    Shows how far the log is that it reads.
+    """
+    cursor = Cursor.read(context.cursor)
+
+    def is_due() -> bool:
+        return signalled(log) > cursor.log_offset and _at_work(context.instance) is None
+
+    return answered(log, lambda: _asked(context.instance, log, cursor), is_due)
+
+
+def _at_work(instance: dg.DagsterInstance) -> str | None:
+    """What the next refresh has to wait for."""
+    if is_running(instance, refresh.name):
+        return "a refresh is running"
+    if is_running(instance, retrain.name):
+        return "a training is running; what it reads is not replaced meanwhile"
+    return None
+
+
+def _asked(instance: dg.DagsterInstance, log: LogResource, cursor: Cursor) -> Answer:
+    reason = _at_work(instance)
+    if reason is not None:
+        return dg.SkipReason(reason)
+    again = retried(newest_run(instance))
     if again is not None:
         return dg.SensorResult(run_requests=[again])
-    cursor = look(Cursor.read(context.cursor), log)
+    cursor = look(cursor, log)
     if not cursor.waiting:
-        context.update_cursor(cursor.text())
-        return dg.SkipReason(f"nothing new up to offset {cursor.log_offset}")
+        skipped = dg.SkipReason(f"nothing new up to offset {cursor.log_offset}")
+        return dg.SensorResult(skip_reason=skipped, cursor=cursor.text())
     span, *waiting = cursor.waiting
     request = dg.RunRequest(
         run_key=f"{refresh.name}-{cursor.log_offset}-{span.first}-{span.last}-{len(waiting)}",
         partition_key=span.first if span.first == span.last else None,
         tags={**span_tags(span.first, span.last), UPTO_TAG: str(cursor.log_offset), DAYS_LEFT_TAG: str(len(waiting))},
     )
-    context.instance.report_runless_asset_event(staged(cursor.log_offset))
+    instance.report_runless_asset_event(staged(cursor.log_offset))
     return dg.SensorResult(run_requests=[request], cursor=Cursor(cursor.log_offset, waiting).text())
 
 

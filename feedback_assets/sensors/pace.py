@@ -1,4 +1,4 @@
-"""How often sensors look, and whether a job is at work or about to be."""
+"""How often sensors look, how long a tick may wait, and whether a job is at work or about to be."""
 
 from datetime import timedelta
 
@@ -9,6 +9,9 @@ from feedback_ingest.settings import get_settings
 
 # The daemon comes by every 5 s or a little less; an interval of exactly 5 s would miss every other time.
 INTERVAL_S = max(get_settings().sensor_interval_s - 1, 1)
+
+WAIT_S = min(max(get_settings().sensor_interval_s - 1.5, 0.0), 8.0)
+"""A tick that waits is over before the daemon comes by again, which would pass it over, or has to end."""
 
 ACTIVE = [
     dg.DagsterRunStatus.NOT_STARTED,

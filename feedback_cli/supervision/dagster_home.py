@@ -21,7 +21,7 @@ run_monitoring:
   start_timeout_seconds: 120
 sensors:
   use_threads: true
-  num_workers: 4
+  num_workers: 6
 telemetry:
   enabled: false
 nux:

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import text
 
+from feedback_assets.sensors import signals
 from feedback_ingest.postgres import Database
 from tests.assets.world import World
 
@@ -28,7 +29,8 @@ def database(server: Database) -> Iterator[Database]:
 
 
 @pytest.fixture
-def world(database: Database, tmp_path: Path) -> Iterator[World]:
-    """A world without events."""
+def world(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A world without events, where no tick waits for the next one."""
+    monkeypatch.setattr(signals, "WAIT_S", 0.0)
     with dg.DagsterInstance.ephemeral() as instance:
         yield World(database, tmp_path, instance)

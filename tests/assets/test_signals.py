@@ -3,12 +3,19 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+import dagster as dg
+import pytest
+from sqlalchemy import text
 from sqlmodel import Session
 
 from feedback_assets import facts
+from feedback_assets.sensors import signals
 from feedback_assets.sensors.drift import drift
+from feedback_assets.sensors.new_events import new_events
+from feedback_ingest.clock import monotonic_s
 from feedback_ingest.decisions import Decider
 from feedback_loop.learning.standing_triggers import Trigger, Wanted
+from feedback_loop.stream.consumers.alerts import CHANNEL
 from feedback_loop.stream.standing import ProjectTriggers
 from feedback_loop.stream.tables import Alert
 from tests.assets.test_sensors import Sensor
@@ -52,10 +59,51 @@ def test_a_trigger_of_the_project_starts_a_training_too(world: World) -> None:
     assert sensor.look() == []
 
 
+def test_a_tick_that_waits_is_woken_by_an_alert(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers what the alert changed, and not when its time is over: nothing else is looked at for a minute."""
+    monkeypatch.setattr(signals, "WAIT_S", 60.0)
+    monkeypatch.setattr(signals, "LOOK_EVERY_S", 60.0)
+    looks: list[int] = []
+
+    def look() -> signals.Answer:
+        looks.append(signals.signalled(world.log))
+        if looks == [0]:  # between the first look and the wait
+            signalled(world, [7])
+            return dg.SkipReason("no drift")
+        return dg.SensorResult(run_requests=[dg.RunRequest()])
+
+    began_s = monotonic_s()
+    answer = signals.answered(world.log, look, lambda: signals.signalled(world.log))
+
+    assert isinstance(answer, dg.SensorResult)
+    assert looks == [0, 8]
+    assert monotonic_s() - began_s < 30
+
+
+def test_a_signal_is_refreshed_for_as_soon_as_nothing_is_at_work(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the tick, which else leaves it to the next one; a signal that the last refresh has read waits for none."""
+    sensor = Sensor(world, new_events)
+    world.live(3, right=1.0)
+    at_work = iter(["a refresh is running"] * 2)
+    monkeypatch.setattr("feedback_assets.sensors.new_events._at_work", lambda instance: next(at_work, None))
+    monkeypatch.setattr(signals, "LOOK_EVERY_S", 0.01)
+    assert sensor.look() == []
+    at_work = iter(["a refresh is running"] * 2)
+    monkeypatch.setattr(signals, "WAIT_S", 30.0)
+    signalled(world, [2])
+
+    [request] = sensor.look()
+    monkeypatch.setattr(signals, "WAIT_S", 0.1)
+
+    assert request.tags["feedback/upto_offset"] == "6"
+    assert sensor.look() == []
+
+
 def signalled(world: World, numbers: Iterable[int]) -> None:
     """Has rules signal drift."""
     with Session(world.database.engine) as session:
         session.add_all(_signal(n) for n in numbers)
+        session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
         session.commit()
 
 

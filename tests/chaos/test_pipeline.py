@@ -14,6 +14,7 @@ import pytest
 from expectations import validation
 from feedback_assets import facts
 from feedback_assets.sensors import drift as drift_sensor
+from feedback_assets.sensors import signals
 from feedback_assets.sensors.drift import drift
 from feedback_assets.sensors.run_failure import run_failure
 from feedback_ingest.postgres import Database
@@ -29,8 +30,9 @@ pytestmark = pytest.mark.chaos
 
 
 @pytest.fixture
-def world(database: Database, tmp_path: Path) -> Iterator[World]:
-    """A world without events."""
+def world(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A world without events, where no tick waits for the next one."""
+    monkeypatch.setattr(signals, "WAIT_S", 0.0)
     with dg.DagsterInstance.ephemeral() as instance:
         yield World(database, tmp_path / "world", instance)
 
