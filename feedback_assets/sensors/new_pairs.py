@@ -14,9 +14,18 @@ from feedback_assets.sensors.pace import INTERVAL_S, is_running
 from feedback_loop.learning.dataset_formats.reward_model import RewardModel as PairFormat
 from feedback_loop.learning.reward_model import is_due
 
+# A tie prefers nothing, who refused is not learnt from, and what was taken back or said anew was not said.
 COUNT = text("""
-SELECT project_id, coalesce(model_name, '') AS model_name, count(*) FROM staging.feedback_events
-WHERE log_offset > :after AND log_offset <= :upto AND kind = 'feedback' AND feedback_type = ANY(:types)
+SELECT e.project_id, coalesce(e.model_name, '') AS model_name, count(*) FROM staging.feedback_events e
+WHERE e.log_offset > :after AND e.log_offset <= :upto AND e.kind = 'feedback' AND e.feedback_type = ANY(:types)
+  AND e.feedback_value -> 'tie' IS DISTINCT FROM 'true'
+  AND e.user_context #> '{consent,training}' IS DISTINCT FROM 'false'
+  AND NOT EXISTS (
+    SELECT FROM staging.feedback_events u
+    WHERE u.project_id = e.project_id AND u.inference_request_id = e.inference_request_id AND u.kind = 'feedback'
+      AND u.log_offset > e.log_offset AND u.log_offset <= :upto
+      AND e.id = lower(CASE u.feedback_type WHEN 'retraction' THEN u.feedback_value ->> 'retracts'
+                       ELSE u.body::jsonb ->> 'supersedes' END))
 GROUP BY 1, 2
 """)
 
@@ -49,7 +58,12 @@ class Counted:
     description="Has a reward model trained once people compared enough answers since the last one.",
 )
 def new_pairs(context: dg.SensorEvaluationContext, log: LogResource) -> dg.SensorResult | dg.SkipReason:
-    """Counts what the last refresh has read, each event once; the cursor keeps the counts."""
+    """Counts what the last refresh has read, each event once; the cursor keeps the counts.
+
+    It counts by what people said and took back. What else decides whether a pair is learnt from may still change: an
+    inference that is not known yet, a rule that is broken, who is not listened to, what is held out. That is found by
+    the run, on its tables, which trains nothing where it leaves too few.
+    """
     counted = Counted(**orjson.loads(context.cursor)) if context.cursor else Counted()
     upto_offset = refreshed(context.instance)
     if upto_offset <= counted.upto_offset:

@@ -172,8 +172,15 @@ def test_a_model_that_is_no_better_than_length_judges_nobody(world: World) -> No
 
 
 def test_the_sensor_asks_once_for_enough_new_pairs(world: World) -> None:
-    """It counts what was refreshed, each pair once, and fewer than eighty are none."""
-    compared(world, 79, seed=6)
+    """It counts what was refreshed, each pair once, and fewer than eighty are none; nor are ties, what was taken back,
+    and what people do not want to be learnt from.
+    """
+    compared(world, 80, seed=6)
+    world.say("pair-6-0", "retraction", value={"retracts": world.facts("feedback")[0].id.upper()})
+    value = {"preferred_output_id": "A"}
+    world.say("pair-6-1", "preference_pair", value={**value, "tie": True}, model_name="desk")
+    refused = {"user_id": "u", "consent": {"training": False}}
+    world.say("pair-6-2", "preference_pair", value=value, user_context=refused, model_name="desk")
     ticked: list[Any] = []
 
     def tick(cursor: str | None) -> str | None:
