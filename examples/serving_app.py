@@ -4,6 +4,7 @@ import asyncio
 import heapq
 import itertools
 import json
+import random
 import time
 import uuid
 from abc import ABC, abstractmethod
@@ -134,6 +135,13 @@ class ServingApp(ABC):
             # An API that is away answers at once that it is.
             await asyncio.sleep(max(0.0, asked_at + 0.5 - time.monotonic()))
 
+    def _log(self, bodies: list[dict[str, Any]], chance: "random.Random | np.random.Generator") -> None:
+        """Logs inferences: most of them at once, a few only when their feedback is there already."""
+        late = [body for body in bodies if chance.random() < LATE_INFERENCES]
+        self._spawn(self.outbox.batch("inference", [body for body in bodies if body not in late]))
+        for body in late:
+            self._plan(Post(LATE_BY_S, {"late_inference": body}))
+
     def _plan(self, post: Post) -> None:
         heapq.heappush(self._due, (time.monotonic() + post.after_s, next(self._order), post))
 
@@ -172,6 +180,12 @@ class ServingApp(ABC):
             self._send_due(time.monotonic())
             await asyncio.sleep(0.05)
         await asyncio.gather(*self._sending)
+
+
+def accuracy(model: Any, inputs: list[dict[str, Any]], labels: list[str]) -> float:
+    """The share of inputs that a model answers with their label, to 4 places."""
+    answers = model.predict(inputs)
+    return round(sum(str(answer) == label for (answer, _), label in zip(answers, labels, strict=True)) / len(labels), 4)
 
 
 def counts_event(app: ServingApp) -> dict[str, Any]:

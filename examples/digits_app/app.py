@@ -9,7 +9,7 @@ import numpy as np
 
 from examples.digits_app import images
 from examples.digits_app.users import Answer, feedback_on
-from examples.serving_app import LATE_BY_S, LATE_INFERENCES, Post, ServingApp, now
+from examples.serving_app import ServingApp, accuracy, now
 
 
 @dataclass
@@ -29,7 +29,7 @@ class DigitsApp(ServingApp):
             "after": images.scan_with_other_scanner(unseen.pixels, random),
         }
         return {
-            version: {name: _accuracy(model, pixels, unseen.labels) for name, pixels in scans.items()}
+            version: {name: accuracy(model, _asked(pixels), unseen.labels) for name, pixels in scans.items()}
             for version, model in list(self.models.items())  # a new champion may come while this is measured
         }
 
@@ -43,7 +43,7 @@ class DigitsApp(ServingApp):
         chosen = self.random.integers(len(part), size=count)
         pixels = scan(part.pixels[chosen], self.random)
         version, started = self.served.version, time.perf_counter()
-        answers = self.served.model.predict([{"pixels": row} for row in pixels.tolist()])
+        answers = self.served.model.predict(_asked(pixels))
         took_ms = (time.perf_counter() - started) * 1000 / count
         bodies = []
         beside = self._beside(pixels)
@@ -54,17 +54,14 @@ class DigitsApp(ServingApp):
             for post in feedback_on(answer, self.random):
                 self._plan(post)
             bodies.append(body)
-        late = [body for body in bodies if self.random.random() < LATE_INFERENCES]
-        self._spawn(self.outbox.batch("inference", [body for body in bodies if body not in late]))
-        for body in late:  # its feedback will be there first
-            self._plan(Post(LATE_BY_S, {"late_inference": body}))
+        self._log(bodies, self.random)
 
     def _beside(self, pixels: np.ndarray) -> list[list[dict[str, Any]]]:
         """What the shadow answers, where there is one: logged beside the champion's answer, and given to nobody."""
         version, shadow = self.served.shadow_version, self.served.shadow
         if shadow is None:
             return [[] for _ in pixels]
-        answers = shadow.predict([{"pixels": row} for row in pixels.tolist()])
+        answers = shadow.predict(_asked(pixels))
         told = {"output_id": "shadow", "model_version": version}
         return [[{**told, "content": {"label": label}}] for label, _ in answers]
 
@@ -85,6 +82,6 @@ class DigitsApp(ServingApp):
         }
 
 
-def _accuracy(model: Any, pixels: np.ndarray, labels: list[str]) -> float:
-    answers = model.predict([{"pixels": row} for row in pixels.tolist()])
-    return round(sum(str(answer) == label for (answer, _), label in zip(answers, labels, strict=True)) / len(labels), 4)
+def _asked(pixels: np.ndarray) -> list[dict[str, Any]]:
+    """What a model is asked about each image."""
+    return [{"pixels": row} for row in pixels.tolist()]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from examples.serving_app import LATE_BY_S, LATE_INFERENCES, Post, ServingApp, now
+from examples.serving_app import ServingApp, accuracy, now
 from examples.support_desk.corpus import Reply, Ticket, reply, ticket, words_of
 from examples.support_desk.people import Answered, said_about
 
@@ -34,9 +34,10 @@ class SupportDesk(ServingApp):
         unseen = {}
         for name, is_later in (("before", False), ("after", True)):
             chance = Random(f"{self.plan.seed} {name}")
-            unseen[name] = [ticket(chance, is_later) for _ in range(MEASURED)]
+            tickets = [ticket(chance, is_later) for _ in range(MEASURED)]
+            unseen[name] = [inputs_of(each.text) for each in tickets], [each.topic for each in tickets]
         return {
-            version: {name: _accuracy(model, tickets) for name, tickets in unseen.items()}
+            version: {name: accuracy(model, *asked) for name, asked in unseen.items()}
             for version, model in list(self.models.items())  # a new champion may come while this is measured
         }
 
@@ -62,10 +63,7 @@ class SupportDesk(ServingApp):
             for post in said_about(told, self.chance):
                 self._plan(post)
             bodies.append(body)
-        late = [body for body in bodies if self.chance.random() < LATE_INFERENCES]
-        self._spawn(self.outbox.batch("inference", [body for body in bodies if body not in late]))
-        for body in late:  # its feedback will be there first
-            self._plan(Post(LATE_BY_S, {"late_inference": body}))
+        self._log(bodies, self.chance)
 
     def _inference(
         self, version: str, asked: Ticket, topic: str, probabilities: dict[Any, float], took_ms: float
@@ -85,10 +83,3 @@ def _output(name: str, topic: str, given: Reply, probabilities: dict[Any, float]
     shares = [round(float(share), 6) for share in probabilities.values()]
     content = {"label": topic, "text": given.text}
     return {"output_id": name, "content": content, "score": max(shares), "probabilities": shares}
-
-
-def _accuracy(model: Any, tickets: list[Ticket]) -> float:
-    answers = model.predict([inputs_of(each.text) for each in tickets])
-    return round(
-        sum(str(topic) == each.topic for (topic, _), each in zip(answers, tickets, strict=True)) / len(tickets), 4
-    )

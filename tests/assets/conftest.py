@@ -10,7 +10,9 @@ from sqlalchemy import text
 
 from feedback_assets.sensors import signals
 from feedback_ingest.postgres import Database
-from tests.assets.world import World
+from feedback_ingest.settings import Settings
+from tests.api.conftest import Client
+from tests.assets.world import World, key_of
 
 
 @pytest.fixture
@@ -34,3 +36,22 @@ def world(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(signals, "WAIT_S", 0.0)
     with dg.DagsterInstance.ephemeral() as instance:
         yield World(database, tmp_path, instance)
+
+
+@pytest.fixture
+def client(world: World) -> Iterator[Client]:
+    """The API over the world's database and data directory."""
+    from api.app import create_whole_app
+    from api.receiver import thin
+
+    settings = Settings(data_dir=world.data_dir, database_url=world.database.url, grpc=False)
+    opened = Client(thin(create_whole_app(settings)), world.data_dir)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def key(world: World) -> str:
+    """A key that may do everything in the project `default`."""
+    return key_of(world, "default")

@@ -1,7 +1,6 @@
 """Datasets that are asked for over HTTP: stored as a request, made by the graph, answered in the log."""
 
 import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -11,45 +10,11 @@ from sqlmodel import Session
 from feedback_assets import facts
 from feedback_assets.sensors.asked_datasets import asked_datasets
 from feedback_assets.sensors.drift import gathered
-from feedback_ingest import keys
-from feedback_ingest.clock import utc_now
-from feedback_ingest.settings import Settings
-from feedback_ingest.tables import Project
 from tests.api.conftest import Client
 from tests.assets.test_sensors import Sensor
-from tests.assets.world import DAY, World
+from tests.assets.world import DAY, World, key_of
 
 RECIPE = {"model_name": "digits", "rows": 40, "golden_share": 0.2}
-
-
-@pytest.fixture
-def client(world: World) -> Iterator[Client]:
-    """The API over the world's database and data directory."""
-    from api.app import create_whole_app
-    from api.receiver import thin
-
-    settings = Settings(data_dir=world.data_dir, database_url=world.database.url, grpc=False)
-    opened = Client(thin(create_whole_app(settings)), world.data_dir)
-    opened.open()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def key(world: World) -> str:
-    """A key that may do everything in the project `default`."""
-    return key_of(world, "default")
-
-
-def key_of(world: World, project: str) -> str:
-    """An admin key."""
-    with Session(world.database.engine) as session:
-        if project != "default":
-            session.add(Project(name=project))
-            session.flush()
-        made = keys.create(session, project, ["admin", "ingest", "read"], utc_now()).key
-        session.commit()
-    return made
 
 
 def carried_out(world: World, sensor: Sensor) -> int:

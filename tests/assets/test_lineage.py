@@ -1,44 +1,18 @@
 """Lineage: one correction followed from its receipt to the champion and back, by API, command and page."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 import pytest
-from sqlmodel import Session
 from typer.testing import CliRunner
 
 from feedback_cli.main import build
-from feedback_ingest import keys
-from feedback_ingest.clock import utc_now
-from feedback_ingest.settings import Settings, get_settings
+from feedback_ingest.settings import get_settings
 from feedback_loop.learning.datasets import is_golden
 from feedback_loop.learning.membership import OUTCOMES
 from tests.api.conftest import Client
 from tests.assets.world import World
-
-
-@pytest.fixture
-def client(world: World) -> Iterator[Client]:
-    """The API over the world's database and data directory."""
-    from api.app import create_whole_app
-    from api.receiver import thin
-
-    settings = Settings(data_dir=world.data_dir, database_url=world.database.url, grpc=False)
-    opened = Client(thin(create_whole_app(settings)), world.data_dir)
-    opened.open()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def key(world: World) -> str:
-    """A key that reads."""
-    with Session(world.database.engine) as session:
-        made = keys.create(session, "default", ["read"], utc_now()).key
-        session.commit()
-    return made
 
 
 def history(world: World) -> tuple[str, str, str]:

@@ -23,7 +23,6 @@ from feedback_loop.registry.served_model import ServedModel
 from feedback_loop.registry.shadows import ENDED, SHADOWED
 from feedback_loop.registry.shelf import RegisteredModel, _client, follow_alias, register
 from tests.api.conftest import Client
-from tests.assets.test_asked_datasets import client, key  # noqa: F401 - fixtures
 from tests.assets.test_sensors import Sensor
 from tests.assets.world import DAY, World
 
@@ -57,7 +56,7 @@ def answered(world: World, count: int, shadow_right: float, version: str, shadow
     return ibis.memtable(pa.Table.from_pylist(told))
 
 
-def served(client: Client, key: str) -> dict[str, Any]:  # noqa: F811 - a fixture
+def served(client: Client, key: str) -> dict[str, Any]:
     """What a serving client is told."""
     told: dict[str, Any] = client.get("/v1/models/digits", key).json()
     return told
@@ -75,8 +74,8 @@ def serving(world: World, *versions: str) -> list[RegisteredModel]:
 
 def test_a_tie_answers_in_the_shadow_until_feedback_tells(
     world: World,
-    client: Client,  # noqa: F811 - a fixture
-    key: str,  # noqa: F811 - a fixture
+    client: Client,
+    key: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The gate sends a tie there; nobody is served by it; its answers beside the champion's promote it, with why."""
@@ -106,8 +105,8 @@ def test_a_tie_answers_in_the_shadow_until_feedback_tells(
 
 def test_a_worse_shadow_is_let_go_and_people_decide_too(
     world: World,
-    client: Client,  # noqa: F811 - a fixture
-    key: str,  # noqa: F811 - a fixture
+    client: Client,
+    key: str,
 ) -> None:
     """Surely worse: it ends, and the champion stays. By hand one is put there, and taken away again."""
     serving(world, "digits-0002", "digits-0003")
@@ -127,8 +126,8 @@ def test_a_worse_shadow_is_let_go_and_people_decide_too(
 
 def test_by_hand_from_the_shelf_to_the_champion(
     world: World,
-    client: Client,  # noqa: F811 - a fixture
-    key: str,  # noqa: F811 - a fixture
+    client: Client,
+    key: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Put there by the command, a served model answers with both, users say what is right, the graph compares, the API
@@ -158,7 +157,7 @@ def test_by_hand_from_the_shelf_to_the_champion(
     assert looked(world, world.lake.read("labeled_set")) == {}
 
 
-def compared(client: Client, key: str, command: Any) -> None:  # noqa: F811 - a fixture
+def compared(client: Client, key: str, command: Any) -> None:
     """What the API and the command tell of the thirty answers of `answer`."""
     told = client.get("/v1/models/digits/shadow", key).json()
     seen = told["seen"]
@@ -195,7 +194,7 @@ def aliases(world: World) -> dict[str, str]:
     }
 
 
-def through(client: Client, key: str) -> Any:  # noqa: F811 - a fixture
+def through(client: Client, key: str) -> Any:
     """An HTTP client as a serving app has it, of the app in this process."""
     import httpx
 
@@ -206,7 +205,7 @@ def through(client: Client, key: str) -> Any:  # noqa: F811 - a fixture
     return httpx.Client(transport=httpx.MockTransport(handle), base_url="http://app")
 
 
-def answer(client: Client, key: str, model: ServedModel, count: int) -> None:  # noqa: F811 - a fixture
+def answer(client: Client, key: str, model: ServedModel, count: int) -> None:
     """A client that answers with the champion, logs what the shadow says too, and hears what is right: the champion's
     label half of the time, the shadow's nine times of ten.
     """

@@ -16,11 +16,13 @@ from feedback_assets.io_manager import ParquetIOManager
 from feedback_assets.lake import Lake
 from feedback_assets.partitions import UPTO_TAG, span_tags
 from feedback_assets.resources import LogResource
-from feedback_ingest import log
+from feedback_ingest import keys, log
 from feedback_ingest.canonical import Pepper
+from feedback_ingest.clock import utc_now
 from feedback_ingest.decisions import POLICY_SET
 from feedback_ingest.log import Fact
 from feedback_ingest.postgres import Database
+from feedback_ingest.tables import Project
 from feedback_loop.learning.policies import Policy
 
 DAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -222,3 +224,14 @@ class World:
 def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
     """The checks of a run by name."""
     return {each.check_name: each for each in result.get_asset_check_evaluations()}
+
+
+def key_of(world: World, project: str) -> str:
+    """An admin key."""
+    with Session(world.database.engine) as session:
+        if project != "default":
+            session.add(Project(name=project))
+            session.flush()
+        made = keys.create(session, project, ["admin", "ingest", "read"], utc_now()).key
+        session.commit()
+    return made
