@@ -9,6 +9,7 @@ from feedback_ingest.log import LogRow
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.datasets import training_rows
 from feedback_loop.learning.drift import DriftReport, Learnt, first_and_newest, held_to, of_model, report, window
+from feedback_loop.learning.drift_detectors import Window
 from feedback_loop.learning.increments import is_increment, root_of, rooted
 from feedback_loop.learning.rows import json_text
 
@@ -124,12 +125,15 @@ def drift_of(
     mine = [of_model(table, *named, incumbent.model_version) for table in (labeled, inferences)]
     judged = first_and_newest(mine[0].filter(mine[0].correct.notnull()), "feedback_offset", settings.drift_labels)
     asked = first_and_newest(mine[1], "log_offset", settings.drift_inferences)
-    reference, recent = (
-        window(answers.select("correct", "label").to_pyarrow().to_pylist(), inputs.inputs.to_pyarrow().to_pylist())
-        for answers, inputs in zip(judged, asked, strict=True)
-    )
+    reference, recent = (_window(answers, inputs) for answers, inputs in zip(judged, asked, strict=True))
     learnt = learnt_by(incumbent, labeled, datasets, settings)
     return report(reference, recent, accuracy, rows or None, learnt=learnt)
+
+
+def _window(answers: "ibis.Table", inputs: "ibis.Table") -> Window:
+    asked = inputs.select("inputs", "embedding").to_pyarrow()
+    judged = answers.select("correct", "label").to_pyarrow().to_pylist()
+    return window(judged, asked["inputs"].to_pylist(), asked["embedding"].to_pylist())
 
 
 def learnt_by(

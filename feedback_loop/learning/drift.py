@@ -1,7 +1,7 @@
 """Drift: whether the world has moved away from what the champion learnt, from the findings of all detectors."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -133,10 +133,15 @@ def held_to(own: float | None, predecessor: float | None, concession: float = CO
     return max(known, default=None)
 
 
-def window(labelled: Iterable[Mapping[str, Any]], inputs: Iterable[str | None]) -> Window:
+def window(
+    labelled: Iterable[Mapping[str, Any]],
+    inputs: Iterable[str | None],
+    embeddings: Iterable[Sequence[float] | None] = (),
+) -> Window:
     """A window of the labelled rows (`correct`, None is not counted, and `label`) and the JSON `inputs` of inferences.
 
-    Both come in order.
+    Both come in order. `embeddings` are those logged beside the inputs; without any, inputs that are one list of
+    numbers are the vectors.
     """
     judged = [row for row in labelled if row["correct"] is not None]
     features: dict[str, list[float]] = {}
@@ -155,6 +160,7 @@ def window(labelled: Iterable[Mapping[str, Any]], inputs: Iterable[str | None]) 
             vectors.append([value for value in found.values() if isinstance(value, float)])
     outcomes = tuple(bool(row["correct"]) for row in judged)
     labels = Counter(row["label"] for row in judged if row.get("label") is not None)
+    vectors = [list(vector) for vector in embeddings if vector] or vectors
     alike = vectors if len({len(vector) for vector in vectors}) == 1 else []
     return Window(len(judged), sum(outcomes), inferences, features, outcomes, labels, categories, alike)
 

@@ -3,9 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
+import ibis
+import numpy as np
+import orjson
+import pyarrow as pa
 import pytest
 
-from feedback_assets.champions_drift import Reign, standard
+from feedback_assets.champions_drift import Reign, reports, standard
 from feedback_assets.exporting import Note
 from feedback_assets.gate import compare
 from feedback_assets.partitions import bounds, days_of
@@ -13,6 +17,7 @@ from feedback_assets.presentation import markdown_table
 from feedback_assets.retraining import Question, ask, gist
 from feedback_ingest.log import LogRow
 from feedback_ingest.settings import Settings
+from feedback_loop.learning.schemas import INFERENCE_SCHEMA, LABELED_SCHEMA
 from tests.assets.world import DAY
 
 FOUND = {
@@ -140,3 +145,23 @@ def test_users_words_stay_inside_their_cell() -> None:
     [_, _, row] = markdown_table([{"said": "a|b\n<img src=x> [x](y) `c`"}]).value.splitlines()
 
     assert row == "| a&#124;b &#60;img src=x&#62; &#91;x&#93;(y) &#96;c&#96; |"
+
+
+@pytest.mark.parametrize("moved", [0, 1])
+def test_texts_drift_by_the_embeddings_that_were_logged_beside_them(moved: int) -> None:
+    """What texts say is no number and no category; where their embeddings come from is compared instead."""
+    random = np.random.default_rng(0)
+    asked = [
+        {
+            "project_id": 1, "model_name": "m", "model_version": "1", "log_offset": n, "inputs": f'{{"text":"t{n}"}}',
+            "embedding": random.normal(moved if n >= 60 else 0, 1, 8).tolist(),
+        }
+        for n in range(120)
+    ]  # fmt: skip
+    inferences = ibis.memtable(pa.Table.from_pylist(asked, INFERENCE_SCHEMA))
+    labeled = ibis.memtable(LABELED_SCHEMA.empty_table())
+
+    [found] = reports(labeled, inferences, [], 200, Settings(drift_inferences=60)).to_pylist()
+
+    told = {each["detector"]: each["is_drift"] for each in orjson.loads(found["findings"])}
+    assert told["embedding_shift"] == bool(moved)

@@ -95,7 +95,7 @@ def test_what_moved_together_is_found_by_a_classifier():
 
 
 def test_a_window_holds_what_the_detectors_ask_for():
-    """Answers in order, labels by name, categories by value, and inputs that are vectors."""
+    """Answers in order, labels by name, categories by value, and inputs that are vectors, or embeddings of them."""
     labelled = [
         {"correct": True, "label": '"a"'},
         {"correct": None, "label": '"b"'},
@@ -107,6 +107,7 @@ def test_a_window_holds_what_the_detectors_ask_for():
     assert (seen.labelled, seen.correct, seen.outcomes) == (2, 1, (True, False))
     assert (seen.labels, seen.categories) == ({'"a"': 2}, {"c": {"u": 2}})
     assert window([], ["[1.0,2.0]", "[3,4]"]).vectors == [[1.0, 2.0], [3.0, 4.0]]
+    assert window([], ["[1.0,2.0]", "[3,4]"], [None, [5.0]]).vectors == [[5.0]]
 
 
 def test_inputs_that_came_or_went_are_named():
