@@ -77,7 +77,7 @@ def _would_be(database: Database, item: Item, by_key: bool) -> dict[str, Any]:
     verdict, status = ("accepted", 201) if known is None else ("duplicate", 200)
     row = _row(item, known.log_offset if known else sys.maxsize)
     answered = inference_row(inference) if inference else None
-    goes_to = _goes_to(row, answered, placed) | {"breaks": _breaks(row, answered, policy, ranges)}
+    goes_to = _goes_to(row, answered, placed, _breaks(row, answered, policy, ranges))
     return {"verdict": verdict, "status": status, "feedback_id": item.id, "goes_to": goes_to}
 
 
@@ -109,9 +109,12 @@ def _row(item: Item, offset: int) -> Row:
     return row
 
 
-def _goes_to(row: Row, inference: Row | None, placed: Sequence[Placed]) -> dict[str, Any]:
+def _goes_to(row: Row, inference: Row | None, placed: Sequence[Placed], breaks: list[dict[str, str]]) -> dict[str, Any]:
     """What would be made of the event, by what is known now."""
     link = attribute(row, inference)
+    is_blocked = any(each["level"] == "block" for each in breaks)
+    if link.state == "attributed" and is_blocked:
+        link = link._replace(state="held")
     attribution: dict[str, Any] = {"state": link.state, "inference_known": inference is not None}
     if inference is not None:
         attribution |= {"inference_offset": link.inference_offset, "model_name": link.model_name}
@@ -123,5 +126,6 @@ def _goes_to(row: Row, inference: Row | None, placed: Sequence[Placed]) -> dict[
         "attribution": attribution,
         "routes": sorted(route.route_id for route in taken),
         "sinks": sorted(sinks_of(taken)),
-        "held": any(route.hold for route in taken),
+        "held": is_blocked or any(route.hold for route in taken),
+        "breaks": breaks,
     }

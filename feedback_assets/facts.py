@@ -4,17 +4,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from feedback_ingest import log
 from feedback_ingest.canonical import Pepper
+from feedback_ingest.decisions import of_kinds
 from feedback_ingest.log import Appended, Fact, LogRow
-from feedback_ingest.tables import EventKey, Project
 
 ALERT_RAISED = "alert_raised"
 DATASET_COMPILED = "dataset_compiled"
 FEEDBACK_QUARANTINED = "feedback_quarantined"
-METRIC_REGISTERED = "metric_registered"
 DRIFT_DETECTED = "drift_detected"
 DRIFT_RESOLVED = "drift_resolved"
 MODEL_PROMOTED = "model_promoted"
@@ -30,14 +29,8 @@ TABULAR = "tabular"
 
 
 def read(session: Session, kinds: Sequence[str], upto_offset: int | None = None) -> list[LogRow]:
-    """The facts of some kinds, of all projects, in order; found by their keys, so the log's size does not matter."""
-    keys = select(EventKey.log_offset).where(
-        col(EventKey.project_id).in_(select(Project.project_id)), col(EventKey.kind).in_(kinds)
-    )
-    if upto_offset is not None:
-        keys = keys.where(col(EventKey.log_offset) <= upto_offset)
-    found = log.at(session, session.exec(keys).all())
-    return [row for _, row in sorted(found.items())]
+    """The facts of some kinds, of all projects, in order."""
+    return of_kinds(session, kinds, upto_offset)
 
 
 def of_model(facts: Sequence[LogRow], project_id: int, model_name: str) -> list[LogRow]:

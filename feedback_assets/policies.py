@@ -1,6 +1,6 @@
 """What projects have decided, as far as an offset of the log: their policies, and the ranges of their metrics."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -8,9 +8,8 @@ from sqlmodel import Session
 
 from feedback_assets import facts
 from feedback_ingest import log
-from feedback_ingest.decisions import POLICY_SET
-from feedback_ingest.log import LogRow
-from feedback_loop.learning.consistency import Range, Ranges
+from feedback_ingest.decisions import METRIC_REGISTERED, POLICY_SET
+from feedback_loop.learning.consistency import Ranges, ranges_of
 from feedback_loop.learning.policies import in_force, placed
 from feedback_loop.learning.policies.attribution import AttributionPolicy, Waits
 from feedback_loop.learning.policies.validation import ValidationPolicy
@@ -30,8 +29,8 @@ class Decided:
 
 def decided(session: Session, upto_offset: int) -> Decided:
     """As the log says up to the offset."""
-    known = facts.read(session, (POLICY_SET, facts.METRIC_REGISTERED), upto_offset)
-    return Decided(in_force(known, ValidationPolicy), _ranges(known))
+    registered = facts.read(session, (METRIC_REGISTERED,), upto_offset)
+    return Decided(in_force(facts.read(session, (POLICY_SET,), upto_offset), ValidationPolicy), ranges_of(registered))
 
 
 def waits_upto(session: Session, upto_offset: int) -> Waits:
@@ -46,10 +45,3 @@ def newest_receipt(session: Session, upto_offset: int, kinds: Sequence[str] | No
     """
     last = log.read(session, max(upto_offset - NEWEST_OF, 0), NEWEST_OF, kinds)
     return max((row.received_at for row in last if row.log_offset <= upto_offset), default=LONG_AGO)
-
-
-def _ranges(known: Iterable[LogRow]) -> Ranges:
-    """Those of the newest registration of each metric; none where it is open on both sides."""
-    metrics = {(fact.project_id, fact.body["subject"]): fact.body["metric"] for fact in known if "metric" in fact.body}
-    found = {name: Range(metric.get("low"), metric.get("high")) for name, metric in metrics.items()}
-    return {name: each for name, each in found.items() if each != (None, None)}

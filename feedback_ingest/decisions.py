@@ -1,5 +1,6 @@
 """Decisions of people as facts of the log: who changed what and when; there is no second record of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,9 +11,10 @@ from feedback_ingest import log
 from feedback_ingest.canonical import Pepper
 from feedback_ingest.clock import new_id
 from feedback_ingest.log import Fact, LogRow
-from feedback_ingest.tables import EventKey
+from feedback_ingest.tables import EventKey, Project
 
 POLICY_SET = "policy_set"
+METRIC_REGISTERED = "metric_registered"
 DATASET_REQUESTED = "dataset_requested"
 KINDS = (
     "project_created",
@@ -20,7 +22,7 @@ KINDS = (
     "credential_created",
     "credential_rotated",
     "credential_revoked",
-    "metric_registered",
+    METRIC_REGISTERED,
     POLICY_SET,
     "model_held",
     "model_released",
@@ -91,3 +93,14 @@ def decided(
     offsets = session.exec(wanted.order_by(col(EventKey.log_offset).desc()).limit(limit)).all()
     found = log.at(session, offsets)
     return [found[offset] for offset in offsets]
+
+
+def of_kinds(session: Session, kinds: Sequence[str], upto_offset: int | None = None) -> list[LogRow]:
+    """The facts of some kinds, of all projects, in order; found by their keys, so the log's size does not matter."""
+    keys = select(EventKey.log_offset).where(
+        col(EventKey.project_id).in_(select(Project.project_id)), col(EventKey.kind).in_(kinds)
+    )
+    if upto_offset is not None:
+        keys = keys.where(col(EventKey.log_offset) <= upto_offset)
+    found = log.at(session, session.exec(keys).all())
+    return [row for _, row in sorted(found.items())]

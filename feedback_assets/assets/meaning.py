@@ -16,6 +16,7 @@ from feedback_assets.resources import LogResource
 from feedback_assets.samples import samples_upto
 from feedback_assets.told.meaning import enrichment_told, judgements_told, metrics_told
 from feedback_assets.trusting import counted, verdicts
+from feedback_ingest.decisions import METRIC_REGISTERED
 from feedback_loop.learning.enrichers import enriched
 from feedback_loop.learning.metrics import registered_metrics
 from feedback_loop.learning.rewards import rewards
@@ -136,7 +137,7 @@ def feedback_metrics(
 ) -> Described:
     """Accuracy and the other metrics by model version, segment and bucket of event time, as exact ratios."""
     with log.session() as session:
-        own = registered_metrics(facts.read(session, (facts.METRIC_REGISTERED,)))
+        own = registered_metrics(facts.read(session, (METRIC_REGISTERED,)))
         decided = verdicts(session)
     keys, bucket_s = context.partition_keys, log.settings.bucket_s
     told = counted(enriched_feedback, feedback_events, log.settings.votes_a_day, decided)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import ibis
     from ibis.expr.types import BooleanValue, IntegerValue, StringValue
 
-State = Literal["pending", "attributed", "late", "orphaned", "mismatched"]
+State = Literal["pending", "attributed", "held", "late", "orphaned", "mismatched"]
+"""`held` is said by the stream of what would be attributed but breaks a rule that its project blocks (`demands`); the
+graph sets such a row aside before it is attributed."""
 
 NO_WAITS: Waits = {}
 

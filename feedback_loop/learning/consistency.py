@@ -5,8 +5,10 @@ meaning. Which of them matter, and what becomes of a breach, is a project's poli
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from feedback_ingest.log import LogRow
 
 if TYPE_CHECKING:
     import ibis
@@ -28,6 +30,13 @@ class Range(NamedTuple):
 
 Ranges = Mapping[tuple[int, str], Range]
 """By project and metric."""
+
+
+def ranges_of(registered: Iterable[LogRow]) -> Ranges:
+    """Those that facts `metric_registered`, in the order of the log, tell; none of a metric open on both sides."""
+    metrics = {(fact.project_id, fact.body["subject"]): fact.body["metric"] for fact in registered}
+    found = {name: Range(metric.get("low"), metric.get("high")) for name, metric in metrics.items()}
+    return {name: each for name, each in found.items() if each != (None, None)}
 
 
 def unknown_outputs(feedback: Row, inference: Row | None) -> int | None:

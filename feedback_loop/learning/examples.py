@@ -12,6 +12,8 @@ def why_not_example(feedback: Mapping[str, Any]) -> str | None:
         return "its inference is not logged"
     if feedback["state"] == "orphaned":
         return "its inference was never logged"
+    if feedback["state"] == "held":
+        return "it breaks a rule that its project blocks"
     if feedback["state"] == "late":
         return "it came later than its metric waits"
     if feedback["state"] == "mismatched":

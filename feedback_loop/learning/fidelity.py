@@ -99,7 +99,8 @@ def told(found: Fidelity) -> dict[str, Any]:
 
 
 def _speaks(row: Row) -> bool:
-    return not row["is_undone"] and not row["is_retraction"] and row["feedback_type"] != "exposure"
+    stands = row["state"] != "held" and not row["is_undone"] and not row["is_retraction"]
+    return stands and row["feedback_type"] != "exposure"
 
 
 def _tells_truth(row: Row) -> bool:

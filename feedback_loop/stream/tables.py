@@ -24,6 +24,7 @@ def words(**options: Any) -> Column[str]:
 # Partial: of millions of feedback rows few wait and few undo another, and only those are ever looked for by these keys.
 UNLINKED = text("inference_offset IS NULL")
 WAITS = text("state = 'pending'")
+HELD = text("state = 'held'")
 HAS_TARGET = text("target_feedback_id IS NOT NULL")
 HAS_USER = text("user_ref IS NOT NULL")
 VOTE = text("source_kind = 'end_user' AND feedback_type <> 'ground_truth' AND feedback_type <> 'review_label'")
@@ -53,6 +54,7 @@ class LiveFeedback(SQLModel, table=True):
     __table_args__ = (
         Index("live_feedback_unlinked", "project_id", "inference_request_id", postgresql_where=UNLINKED),
         Index("live_feedback_due", "due_at", postgresql_where=WAITS),
+        Index("live_feedback_held", "project_id", postgresql_where=HELD),
         Index("live_feedback_by_target", "project_id", "target_feedback_id", postgresql_where=HAS_TARGET),
         Index("live_feedback_votes", "project_id", "model_name", "model_version", "occurred_at", postgresql_where=VOTE),
         Index("live_feedback_by_user", "project_id", "user_ref", "received_at", postgresql_where=HAS_USER),

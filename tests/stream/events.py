@@ -9,7 +9,7 @@ from sqlmodel import Session
 from feedback_ingest import log
 from feedback_ingest.canonical import Pepper
 from feedback_ingest.clock import monotonic_s, utc_now
-from feedback_ingest.log import Fact
+from feedback_ingest.log import Fact, LogRow
 from feedback_ingest.postgres import Database
 from feedback_loop.stream.consumers import collect
 from feedback_loop.stream.status import status
@@ -139,10 +139,23 @@ def recount(database: Database, bucket_s: int, votes_a_day: int = 20) -> list[An
     given = ibis.memtable(pa.Table.from_pylist(answered, INFERENCE_SCHEMA))
     own = registered_metrics(row for row in rows if row.kind == "metric_registered")
     told = attributed(about, given).anti_join(uncounted(about, votes_a_day), "log_offset")
+    told = told.filter(~told.log_offset.isin(_held(rows, said, answered)))
     table = metrics_table(told, given, admitted(about, given), bucket_s, own)
     counted = table.to_pyarrow().to_pylist()
     columns = [name.strip() for name in WITHOUT_ORDER["live_metrics"].split(",")]
     return sorted(tuple(row[name] for name in columns) for row in counted)
+
+
+def _held(rows: list[LogRow], said: list[dict[str, Any]], answered: list[dict[str, Any]]) -> list[int]:
+    """The offsets of what breaks a rule that its project blocks."""
+    from feedback_loop.learning.demands import KINDS, Demands
+
+    demands, about = Demands(), {(row["project_id"], row["inference_request_id"]): row for row in answered}
+    for row in rows:
+        if row.kind in KINDS:
+            demands.place(row)
+    known = ((row, about.get((row["project_id"], row["inference_request_id"]))) for row in said)
+    return [row["log_offset"] for row, inference in known if demands.holds(row, inference, rows[-1].log_offset)]
 
 
 def position(database: Database) -> int:

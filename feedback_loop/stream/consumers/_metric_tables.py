@@ -6,14 +6,12 @@ from typing import Any, NamedTuple
 
 from psycopg import Cursor
 
+from feedback_ingest.decisions import METRIC_REGISTERED
 from feedback_loop.learning.metrics import Kinds, Place, Registered, registered_metrics
 from feedback_loop.learning.segments import Admitted
 from feedback_loop.stream.consumers._base import Bucket, Change, Event, Movement
 from feedback_loop.stream.tables import LiveSegment
 from feedback_loop.stream.writing import copy
-
-REGISTERED = "metric_registered"
-"""The kind of fact that registers a metric of a project's own."""
 
 LONGEST = 64
 
@@ -66,7 +64,7 @@ class Unit(NamedTuple):
 
 def learn_registered(cursor: Cursor[Any], events: Iterable[Event]) -> None:
     """Keeps the metrics that the batch registers."""
-    for each in registered_metrics(event.row for event in events if event.row.kind == REGISTERED):
+    for each in registered_metrics(event.row for event in events if event.row.kind == METRIC_REGISTERED):
         cursor.execute(REGISTER, each)
 
 

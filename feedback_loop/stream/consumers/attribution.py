@@ -14,9 +14,14 @@ from typing import Any, ClassVar
 from psycopg import Cursor
 from sqlmodel import SQLModel
 
+from feedback_ingest.log import LogRow
+from feedback_ingest.settings import Settings
 from feedback_loop.learning.attribution import attribute, due_at, moment, undoes
+from feedback_loop.learning.demands import KINDS as DEMANDING
+from feedback_loop.learning.demands import Demands
 from feedback_loop.stream import waits
 from feedback_loop.stream.consumers._base import Batch, Change, Consumer, Event, Row
+from feedback_loop.stream.demanding import demands_upto, held
 from feedback_loop.stream.rewards.keeping import keep_rewards
 from feedback_loop.stream.rewards.tables import LiveReward, LiveRewardVote
 from feedback_loop.stream.tables import (
@@ -86,9 +91,18 @@ class Attribution(Consumer):
         LiveInference, LiveFeedback, AttributionChange, LiveClock, LiveWait, LiveReward, LiveRewardVote,
     )  # fmt: skip
 
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._demands: Demands | None = None
+
     def apply(self, batch: Batch, cursor: Cursor[Any], now: datetime) -> None:
-        """Fills `batch.changes` once the tables hold them."""
-        known = _Known(cursor, batch.events)
+        """Fills `batch.changes` once the tables hold them.
+
+        What projects demand is read from the log once and followed from there: the log never changes.
+        """
+        if self._demands is None:
+            self._demands = demands_upto(batch.session, batch.first_offset - 1)
+        known = _Known(cursor, batch.events, self._demands)
         for event in batch.events:
             if event.fault is not None:
                 raise event.fault
@@ -97,6 +111,8 @@ class Attribution(Consumer):
                 known.answer(event.inference)
             elif event.feedback is not None:
                 known.state(event.feedback)
+            elif event.row.kind in DEMANDING:
+                known.demand(event.row)
         _write_inferences(cursor, batch.events)
         _write_feedback(cursor, known)
         _write_changes(cursor, known.changes)
@@ -125,7 +141,8 @@ def _as_judged(row: Row, judged: Row, answer: Row | None) -> Row:
 class _Known:
     """What a batch touches, loaded before its first event; `touched` and `changes` are what to write after its last."""
 
-    def __init__(self, cursor: Cursor[Any], events: Sequence[Event]) -> None:
+    def __init__(self, cursor: Cursor[Any], events: Sequence[Event], demands: Demands) -> None:
+        self._demands, self._at = demands, 0
         self.changes: list[Change] = []
         self.touched: dict[Key, dict[str, Any]] = {}
         self.fresh: set[Key] = set()
@@ -151,12 +168,15 @@ class _Known:
         for stored in waits.due(cursor, max(event.row.received_at for event in events)):
             self._feedback[id_of(stored)] = stored
             self._wait(stored)
+        for stored in held(cursor, {event.row.project_id for event in events if event.row.kind in DEMANDING}):
+            self._feedback[id_of(stored)] = stored
         wanted = {about(row) for row in said} | {about(row) for row in self._feedback.values()}
         for stored in _fetch(cursor, INFERENCES, wanted - arriving):
             self._inferences[about(stored)] = stored
 
     def tell_time(self, received_at: datetime, log_offset: int) -> None:
         """An event was received then: whose wait is over by it is orphaned."""
+        self._at = log_offset
         if self.newest is None or received_at > self.newest:
             self.newest = received_at
         while self._due and self._due[0][0] <= self.newest:
@@ -201,9 +221,21 @@ class _Known:
             if before is not None and not before["is_undone"] and undoes(feedback, before):
                 self._change(feedback["log_offset"], before, {**before, "is_undone": True})
 
+    def demand(self, fact: LogRow) -> None:
+        """A project demands something else: what was held and no longer breaks a rule is attributed."""
+        self._demands.place(fact)
+        mine = (row for key, row in self._feedback.items() if key[0] == fact.project_id and row["state"] == "held")
+        for before in sorted(mine, key=itemgetter("log_offset")):
+            after = self._judged({**before, "model_name": before["named"]}, before["is_undone"])
+            if after["state"] != "held":
+                self._change(fact.log_offset, before, after)
+
     def _judged(self, feedback: dict[str, Any], is_undone: bool) -> dict[str, Any]:
         """The row as attributed now; `named` keeps the model name the client gave, to judge by it again later."""
-        found = attribute(feedback, self._inferences.get(about(feedback)), self._waits, self.newest)
+        inference = self._inferences.get(about(feedback))
+        found = attribute(feedback, inference, self._waits, self.newest)
+        if found.state == "attributed" and self._demands.holds(feedback, inference, self._at):
+            found = found._replace(state="held", correct=None)
         return {
             **feedback,
             "named": feedback["model_name"],

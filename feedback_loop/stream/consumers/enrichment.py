@@ -59,6 +59,7 @@ class Enrichment(Consumer):
             batch.enriched[key] = told(said)
         if rows:
             copy(cursor, LiveEnrichment, rows)
+        batch.enriched |= added_to(cursor, _released(batch.changes))
 
     def _context(
         self, batch: Batch, cursor: Cursor[Any], changes: Sequence[Change]
@@ -68,7 +69,8 @@ class Enrichment(Consumer):
 
     def recall(self, batch: Batch, cursor: Cursor[Any]) -> None:
         """What was added to the feedback that the batch linked to an inference."""
-        batch.enriched |= added_to(cursor, [id_of(change.after) for change in _linked(batch.changes)])
+        linked = [id_of(change.after) for change in _linked(batch.changes)]
+        batch.enriched |= added_to(cursor, linked + _released(batch.changes))
 
 
 def _linked(changes: Iterable[Change]) -> Iterator[Change]:
@@ -77,3 +79,8 @@ def _linked(changes: Iterable[Change]) -> Iterator[Change]:
         was_known = change.before is not None and change.before["inference_offset"] is not None
         if not was_known and change.after["inference_offset"] is not None:
             yield change
+
+
+def _released(changes: Iterable[Change]) -> list[tuple[int, str]]:
+    """The feedback that was held and is attributed now."""
+    return [id_of(change.after) for change in changes if change.before is not None and change.before["state"] == "held"]
