@@ -1,7 +1,9 @@
 """A script of one's own trains and answers through Dagster Pipes: a real process, the same gate, nothing unpickled."""
 
+import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -14,8 +16,10 @@ from feedback_assets.own_training import OwnModel, Script, ScriptFailed
 from feedback_assets.resources import LogResource
 from feedback_loop.learning.manifests import digest_of
 from feedback_loop.registry.dataset_shelf import Dataset, sha256_of
+from tests.architecture.tree import ROOT
 from tests.assets.world import DAY, World
 
+HOW_TO = ROOT / "docs" / "how-to" / "train-with-your-script.md"
 EXAMPLE = f"{sys.executable} {Path(example.__file__).resolve()}"
 INPUTS = [{"pixels": [4.0 if place == n % 3 else 0.1 for place in range(3)]} for n in range(30)]
 
@@ -111,3 +115,27 @@ def test_the_gate_judges_it_as_any_other(world: World, monkeypatch: pytest.Monke
     assert world.retrain().success
     [refused] = world.facts(facts.MODEL_REFUSED)
     assert "not better" in refused.body["reasons"]
+
+
+def test_another_client_starts_it_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code location that the how-to shows for Kubernetes loads with all assets, and its client is asked for what
+    the local one is: of the library only the client is stood in for, by its signature.
+    """
+    [shown] = re.findall(r"^```python\n(.*?)^```$", HOW_TO.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    log, asked = LogResource(data_dir=str(tmp_path)), []
+    commanded(log, "python train.py --fast", monkeypatch)
+
+    class PipesK8sClient(dg.PipesClient):
+        def run(self, *, context: Any, extras: Any, image: str, command: Any, base_pod_spec: Any) -> Any:  # type: ignore[override]
+            asked.append((extras, image, command, base_pod_spec["containers"][0]["volumeMounts"][0]["mountPath"]))
+            return SimpleNamespace(get_custom_messages=lambda: ["done"])
+
+    monkeypatch.setitem(sys.modules, "dagster_k8s", SimpleNamespace(PipesK8sClient=PipesK8sClient))
+    location: dict[str, Any] = {}
+    exec(shown, location)
+
+    dg.Definitions.validate_loadable(location["defs"])
+    said = Script(None, location["defs"].resources["pipes"], log)._run({"task": "train"})  # type: ignore[arg-type]
+
+    assert said == ["done"]
+    assert asked == [({"task": "train"}, "registry.example/train:1", ["python", "train.py", "--fast"], "/data")]
