@@ -60,7 +60,7 @@ def dataset_of(session: Session, data_dir: Path, project_id: int, dataset_versio
     """A project's dataset on the shelf; raises NotFound where it has no fact, DatasetDamaged where it has no files."""
     known = [told for told in compiled_datasets(session, project_id) if told["dataset_version"] == dataset_version]
     if not known:
-        raise NotFound("No dataset of that version was compiled here; GET /v1/datasets lists those that were.")
+        raise NotFound("No such dataset was compiled here; GET /v1/datasets or `feedback dataset list` names those.")
     found = dataset_shelf.read(dataset_shelf.root(data_dir, project_id), dataset_version)
     return replace(found, fact=known[-1])
 
