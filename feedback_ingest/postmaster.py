@@ -1,6 +1,7 @@
-"""What a killed embedded PostgreSQL leaves behind: a process nobody reaped, children about to notice, lock files."""
+"""The first process of the embedded PostgreSQL: the wait for its start, and what it leaves behind when it is killed."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from feedback_ingest.clock import monotonic_s
 from feedback_ingest.errors import DatabaseUnavailable
 
 DEADLINE_S = 10.0
+START_S = 300.0
 
 
 def bury(folder: Path) -> bool:
@@ -39,6 +41,22 @@ def postmaster_of(folder: Path) -> int | None:
         return int((folder / "postmaster.pid").read_text().split()[0])
     except (FileNotFoundError, ValueError, IndexError):
         return None
+
+
+def started(start: Callable[[], None], folder: Path) -> None:
+    """Calls `start` until the server in `folder` is ready; raises what it raises where no process of one is left.
+
+    The wheel gives up after ten seconds; after a kill a server on a slow disk reads its log for longer than that.
+    """
+    ends_at = monotonic_s() + START_S
+    while True:
+        try:
+            return start()
+        except Exception:
+            pid = postmaster_of(folder)
+            if pid is None or not _is_alive(pid) or monotonic_s() > ends_at:
+                raise
+            time.sleep(0.1)
 
 
 def _is_alive(pid: int) -> bool:
