@@ -25,13 +25,15 @@ def told(shadow: Shadow, lake_dir: Path) -> dict[str, Any]:
 
 
 def _seen(shadow: Shadow, path: Path) -> dict[str, Any] | None:
-    """The shadow's row of the newest report, if it is about this stay in the shadow."""
+    """The shadow's row of the newest report, if it is about this stay in the shadow; a report of before it was told so
+    fully counts as none.
+    """
     import pyarrow.parquet as pq
 
     if not path.exists():
         return None
     with pq.ParquetFile(path) as file:
-        rows = file.read().to_pylist()
+        rows = file.read().to_pylist() if {*AS_REPORTED} <= {*file.schema_arrow.names} else []
         reported_at = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
     version = shadow.version
     mine = (version.project_id, version.model_name, version.model_version, shadow.since_offset)
