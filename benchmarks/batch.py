@@ -169,8 +169,16 @@ def _compile(folder: Path) -> Work:
 
 def _by_hand(*tables: str, folder: Path) -> Work:
     import duckdb
+    import pyarrow as pa
+
+    from feedback_loop.learning.texts import language_of
+
+    def languages(texts: pa.ChunkedArray) -> pa.Array:
+        return pa.array([language_of(text) for text in texts.to_pylist()], pa.string())
 
     connection = duckdb.connect()
+    kinds: Any = {"type": "arrow", "null_handling": "special"}
+    connection.create_function("language_of", languages, ["VARCHAR"], "VARCHAR", **kinds)
     connection.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{MEMORY_MB}MB'")
     connection.execute(f"SET temp_directory = '{folder}/theirs'; SET enable_progress_bar = false")
     names = {name: f"hand_{name}.parquet" for name in TABLES}

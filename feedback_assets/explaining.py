@@ -120,12 +120,11 @@ def _judged(
         .limit(NEWEST)
         .select("feedback_offset", "inference_offset", "correct", "answer_label")
     )
-    said = enriched.select(e_offset=enriched.log_offset, segments=enriched.segments, context=enriched.context)
+    said = enriched.select("segments", "context", "text_characters", "text_language", e_offset=enriched.log_offset)
     asked = inferences.select(
         i_offset=inferences.log_offset,
         inference_segments=inferences.segments,
         confidence=inferences.confidence,
-        answer_text=inferences.answer_text,
         attributed_to=inferences.attributed_to,
     )
     table = mine.left_join(said, mine.feedback_offset == said.e_offset)

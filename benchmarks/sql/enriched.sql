@@ -11,12 +11,13 @@ WITH said AS (
 ), known AS (
     SELECT project_id, inference_request_id, confidence,
            round(0.0 - list_sum([p * ln(p) FOR p IN probabilities IF p > 0]), 6) AS entropy,
-           list_sort(probabilities)[-1] - list_sort(probabilities)[-2] AS margin, answer_text, inputs, inputs_ref,
-           embedding
+           list_sort(probabilities)[-1] - list_sort(probabilities)[-2] AS margin, length(answer_text) AS text_characters,
+           len(string_split(answer_text, ' ')) AS text_words, language_of(answer_text) AS text_language,
+           answer_text, inputs, inputs_ref, embedding
     FROM '{folder}/inferences.parquet'
 )
-SELECT a.*, k.confidence, k.entropy, k.margin, NULL::DOUBLE AS novelty, s.session_position, s.session_earlier_negatives,
-       s.session_gap_s, NULL::VARCHAR AS context,
+SELECT a.*, k.confidence, k.entropy, k.margin, k.text_characters, k.text_words, k.text_language,
+       NULL::DOUBLE AS novelty, s.session_position, s.session_earlier_negatives, s.session_gap_s, NULL::VARCHAR AS context,
        list_filter([CASE WHEN k.confidence IS NULL AND k.entropy IS NULL AND k.margin IS NULL
                          THEN 'answer_uncertainty' END, 'novelty',
                     CASE WHEN s.session_position IS NULL THEN 'session' END], lambda x: x IS NOT NULL) AS missing,

@@ -90,6 +90,9 @@ ENRICHED_SCHEMA = pa.schema(
         pa.field("confidence", pa.float64()),
         pa.field("entropy", pa.float64()),  # nats, rounded to 6 places
         pa.field("margin", pa.float64()),
+        pa.field("text_characters", pa.int64()),
+        pa.field("text_words", pa.int64()),
+        pa.field("text_language", pa.string()),  # ISO 639-1
         pa.field("novelty", pa.float64()),  # distance to what the version was trained on, 0 to 1
         pa.field("session_position", pa.int64()),  # from 1
         pa.field("session_earlier_negatives", pa.int64()),

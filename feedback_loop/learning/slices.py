@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from feedback_loop.learning.metrics._interval import interval
-from feedback_loop.learning.texts import language_of, length_of
+from feedback_loop.learning.texts import length_of
 
 LEAST_ANSWERS = 20
 LEAST_GAP = 0.05
@@ -45,8 +45,8 @@ class Slice(NamedTuple):
 def attributes_of(row: Mapping[str, Any]) -> set[Attribute]:
     """What an answer may share with others; `row` is one of `failure_rows`.
 
-    Segments of the feedback and of the inference, what sources outside the log told, the answer, or of a text its
-    language and length, how sure the model was, and the features that weighed most.
+    Segments of the feedback and of the inference, what sources outside the log told, the answer, the language
+    and length of the text, how sure the model was, and the features that weighed most.
     """
     found = {("answer", row["answer_label"])} if row["answer_label"] is not None else set()
     if row["confidence"] is not None:
@@ -55,10 +55,10 @@ def attributes_of(row: Mapping[str, Any]) -> set[Attribute]:
         found |= {(f"segment {name}", str(value)) for name, value in _members(text)}
     for source, told in _members(row["context"]):
         found |= {(f"{source}.{name}", str(value)) for name, value in told.items() if isinstance(value, str | bool)}
-    if row["answer_text"]:
-        found.add(("length", length_of(row["answer_text"])))
-        language = language_of(row["answer_text"])
-        found |= {("language", language)} if language else set()
+    if row["text_characters"] is not None:
+        found.add(("length", length_of(row["text_characters"])))
+    if row["text_language"] is not None:
+        found.add(("language", row["text_language"]))
     return found | {("weighed most", feature) for feature in row["attributed_to"] or ()}
 
 

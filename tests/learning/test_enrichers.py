@@ -10,8 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from feedback_loop.learning.attribution import attributed
-from feedback_loop.learning.enrichers import collect_history, enrich, enriched
-from feedback_loop.learning.rows import feedback_row, inference_row
+from feedback_loop.learning.enrichers import collect_history, enrich, enriched, known
+from feedback_loop.learning.enrichers import text as text_enricher
+from feedback_loop.learning.rows import feedback_row, inference_row, json_text
 from feedback_loop.learning.schemas import ENRICHED_SCHEMA, FEEDBACK_SCHEMA
 from tests.learning.worlds import NOON, Prepared, answered, at, engine, feedback_table, found, given, inference_table
 
@@ -26,14 +27,29 @@ HISTORY = {
 probabilities = st.one_of(st.none(), st.lists(st.one_of(st.just(0.0), st.floats(0, 1)), max_size=12))
 
 
+texts = st.sampled_from([
+    None, "", " ", "short", "Das Paket kam gestern an und war leider beschädigt.",
+    "a\x01\x02 broken parcel came yesterday",
+    "昨日届いた荷物が壊れていたので返品したいのですが、誰も電話に出ません。", "12345 67890 12345 67890 12345",
+    "The parcel arrived\twhile nobody was at home. " * 9,
+]) | st.text(max_size=60)  # fmt: skip
+asked = st.one_of(
+    st.none(), texts.map(json_text), texts.map(lambda each: json_text({"text": each})),
+    st.sampled_from(['{"a":{"text":"nested, which is not looked at"}}', '["a list"]', '{"pixels":[1]}', '{"text":7}']),
+)  # fmt: skip
+confidences = st.none() | st.floats(0, 1)
+
+
 @settings(max_examples=40, deadline=None)
-@given_any(rows=st.lists(st.tuples(probabilities, st.one_of(st.none(), st.floats(0, 1))), max_size=20))
+@given_any(rows=st.lists(st.tuples(probabilities, confidences, texts, asked), max_size=20))
 def test_function_and_expression_agree(rows):
-    """Every enricher's values are equal to the last digit, for any probabilities or none."""
+    """Every enricher's values are equal to the last digit, for any probabilities and texts or none."""
     plain = inference_row(answered("a"))
     inferences = [
-        plain | {"inference_request_id": f"r{n}", "log_offset": n, "probabilities": p, "confidence": c}
-        for n, (p, c) in enumerate(rows)
+        plain
+        | {"inference_request_id": f"r{n}", "log_offset": n, "probabilities": p, "confidence": c, "answer_text": t}
+        | {"inputs": i}
+        for n, (p, c, t, i) in enumerate(rows)
     ]
     spoken = feedback_row(given("explicit_binary", {"positive": True}))
     feedback = [spoken | {"inference_request_id": f"r{n}", "log_offset": 100 + n} for n in range(len(rows))]
@@ -156,3 +172,42 @@ def test_the_chosen_output_is_the_answer(chosen):
     row = inference_row(answered("a", outputs=outputs, **chosen))
 
     assert (row["answer_label"], row["output_ids"]) == ('"b"', ["A", "B", "C"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "inputs", "told"),
+    [
+        ("Ich möchte das Paket zurückgeben.", {"text": "not looked at"}, (33, 5, "de")),
+        (None, "Quisiera devolver el paquete que llegó ayer", (43, 7, "es")),
+        (None, {"text": "Je voudrais renvoyer le colis arrivé hier"}, (41, 7, "fr")),
+        (None, {"text": "שלום, אני רוצה להחזיר את החבילה"}, (31, 6, "he")),
+        ("tak", None, (3, 1, None)),
+        ("xx 12 qz 77 && 99 -- 31 kk", None, (26, 9, None)),
+    ],
+)
+def test_a_text_has_a_length_and_a_language(answer, inputs, told):
+    """Of the answer, else of what was asked; nothing is guessed of what is short or no language."""
+    content = answer if answer is not None else {"label": 3}
+    row = inference_row(answered("a", outputs=[{"output_id": "A", "content": content}], inputs=inputs or {"n": 1}))
+
+    found = enrich(row)
+
+    assert (found["text_characters"], found["text_words"], found["text_language"]) == told
+
+
+def test_who_has_no_text_lacks_none():
+    """It is not told of pixels, and not missed."""
+    found = enrich(inference_row(answered("a", outputs=[{"output_id": "A", "content": {"label": 3}}], inputs=[0, 1])))
+
+    assert "text_characters" not in found and "text" not in found["missing"]
+
+
+def test_a_function_of_texts_is_asked_once_a_row(monkeypatch):
+    """Three columns, one call: it is Python, and would be three times as slow."""
+    asked_of = []
+    monkeypatch.setattr(text_enricher, "_told", lambda *given: asked_of.append(given) or text_enricher.NOTHING)
+    inferences = [inference_row(answered("a")) | {"inference_request_id": f"r{n}"} for n in range(10)]
+
+    found(known(inference_table(inferences)))
+
+    assert len(asked_of) == 10

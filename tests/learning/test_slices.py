@@ -8,7 +8,7 @@ from feedback_loop.learning import slices
 from feedback_loop.learning.slices import attributes_of, failure_slices
 
 PLAIN = {"answer_label": None, "confidence": None, "segments": None, "inference_segments": None, "context": None,
-         "attributed_to": None, "answer_text": None}  # fmt: skip
+         "attributed_to": None, "text_characters": None, "text_language": None}  # fmt: skip
 
 
 def world(seed: int, wrong_if_free: float, count: int = 600) -> list[dict]:
@@ -54,7 +54,8 @@ def test_an_answer_shares_what_is_known_of_it():
         "inference_segments": '{"app":"x"}',
         "context": '{"crm":{"plan":"free","balance":1.5}}',
         "attributed_to": ["pixels.3"],
-        "answer_text": "Das ist ein kurzer deutscher Satz.",
+        "text_characters": 34,
+        "text_language": "de",
     }
 
     assert attributes_of(row) == {

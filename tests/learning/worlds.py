@@ -93,7 +93,9 @@ class Prepared:
     def __init__(self, build: Callable[[ibis.Table, ibis.Table], ibis.Table]) -> None:
         feedback = ibis.table(ibis.Schema.from_pyarrow(FEEDBACK_SCHEMA), name="feedback")
         inferences = ibis.table(ibis.Schema.from_pyarrow(GIVEN_SCHEMA), name="inferences")
-        self._sql = str(ibis.to_sql(build(feedback, inferences), dialect="duckdb"))
+        built = build(feedback, inferences)
+        engine()._run_pre_execute_hooks(built)  # functions of ours are made known to DuckDB
+        self._sql = str(ibis.to_sql(built, dialect="duckdb"))
 
     def __call__(
         self, feedback: Iterable[dict[str, Any]], inferences: Iterable[dict[str, Any]]

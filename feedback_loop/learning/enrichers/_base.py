@@ -25,11 +25,13 @@ Row = Mapping[str, Any]
 class Enricher(ABC):
     """Adds `columns` to a row of INFERENCE_SCHEMA, from that row alone; the two ways give equal values.
 
-    A column that is not known is null; an enricher none of whose columns are known is `missing` for that row.
+    A column that is not known is null; an enricher none of whose columns are known is `missing` for that row, save one
+    that is not due: many an inference has nothing for it to look at.
     """
 
     name: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
+    is_due: ClassVar[bool] = True
 
     @abstractmethod
     def enrich(self, inference: Row) -> dict[str, Any]:

@@ -35,8 +35,12 @@ def enrich(inference: Mapping[str, Any], sample: Sample | None = None) -> dict[s
 
 
 def answers(inference: Mapping[str, Any], sample: Sample | None) -> list[tuple[str, dict[str, Any]]]:
-    """What each enricher of inferences adds to one inference row, by its name; the sample is its version's."""
-    found = [(name, enricher().enrich(inference)) for name, enricher in collect().items()]
+    """What each enricher of inferences adds to one inference row, by its name; the sample is its version's.
+
+    One that is not due and knows nothing is left out.
+    """
+    asked = [(name, enricher.is_due, enricher().enrich(inference)) for name, enricher in collect().items()]
+    found = [(name, said) for name, is_due, said in asked if is_due or any(each is not None for each in said.values())]
     return found + [(name, enricher().enrich(inference, sample)) for name, enricher in collect_by_sample().items()]
 
 
@@ -76,6 +80,7 @@ def enriched(
     added = [column for columns in (*by_name.values(), *judging.values()) for column in columns]
     table, sources = _with_context(table, outside)
     by_name |= {name: (column,) for name, column in sources.items()}
+    by_name = {name: columns for name, columns in by_name.items() if name not in collect() or collect()[name].is_due}
     table = table.mutate(context=_context_text(table, sources), missing=_missing(table, by_name, judging))
     return table.select(*attributed.columns, *added, "context", "missing", *ASKED)
 
