@@ -36,7 +36,7 @@ up: setup ## run API, stream, Dagster and an embedded Postgres until Ctrl-C
 	@$(BIN)/feedback up $(ARGS)
 
 test: setup ## run the tests, the loop itself included
-	@$(BIN)/pytest $(SIDE_BY_SIDE) -m 'not chaos and not browser' $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) -m 'not chaos and not browser and not trainer' $(ARGS)
 
 browser: setup ## test the pages in a headless chromium; where there is none, that is told
 	@$(BIN)/pytest $(SIDE_BY_SIDE) -m 'browser and not chaos' -rs $(ARGS)

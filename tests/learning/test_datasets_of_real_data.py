@@ -1,5 +1,9 @@
 """Datasets of real feedback: preferences of a crowd, post-edits of translators, clicks with propensities."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import ibis
@@ -16,6 +20,7 @@ from tests.learning.compiled import Compiled, compiled
 from tests.learning.shared_data import rows_of
 from tests.learning.worlds import feedback_table, inference_table
 
+STEP = Path(__file__).parents[1] / "support" / "dpo_step.py"
 UNCAPPED = {"per_actor": 1_000_000, "share": 0.99}
 """Those who spoke here were paid to speak much."""
 
@@ -49,6 +54,24 @@ def test_preferences_of_a_crowd_are_pairs_for_trl(tmp_path: Path) -> None:
     loader = pytest.importorskip("datasets")
     opened = loader.load_dataset("parquet", data_files={"train": path}, cache_dir=str(tmp_path / "cache"))["train"]
     assert len(opened) == len(found.rows) and {"prompt", "chosen", "rejected"} <= set(opened.column_names)
+
+
+@pytest.mark.trainer
+def test_a_tiny_model_takes_dpo_steps_on_them(tmp_path: Path) -> None:
+    """llmfao: trl reads the pairs as they are, and a model of random weights learns from them."""
+    python = os.environ.get("TRAINER_PYTHON", sys.executable)
+    if subprocess.run([python, "-c", "import torch, trl"], capture_output=True).returncode:
+        pytest.skip(f"{python} has no torch and trl; name one that has in TRAINER_PYTHON")
+    found = compiled(sources("llmfao", tmp_path), format="trl_preference", rows=100_000, caps=UNCAPPED)
+    path = written(found, "trl_preference", tmp_path)
+
+    done = subprocess.run([python, STEP, path, tmp_path / "out"], capture_output=True, text=True, timeout=600)
+
+    assert done.returncode == 0, done.stderr[-2_000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["rows"] == len(found.rows)
+    assert len(told["losses"]) == 2 and all(0 < loss < 10 for loss in told["losses"])
+    assert told["moved"] > 1
 
 
 @pytest.mark.chaos
