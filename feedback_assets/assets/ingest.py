@@ -12,6 +12,7 @@ from feedback_assets import shared_lake
 from feedback_assets.exporting import Export, Span
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Lake, Table, held
+from feedback_assets.order import TO_DRIFT
 from feedback_assets.partitions import ALL_DAYS, DAYS_LEFT_TAG, ONE_RUN, bounds, days
 from feedback_assets.policies import decided
 from feedback_assets.presentation import counts, markdown_table, sample
@@ -39,6 +40,7 @@ staging_feedback_events = dg.AssetSpec(
     deps=[staging_feedback_events],
     partitions_def=days,
     backfill_policy=ONE_RUN,
+    op_tags=TO_DRIFT,
 )
 def feedback_events(context: dg.AssetExecutionContext, log: LogResource) -> Described:
     """Feedback as it stands in the log, one flat row each, by the UTC day it was received."""
@@ -53,6 +55,7 @@ def feedback_events(context: dg.AssetExecutionContext, log: LogResource) -> Desc
     deps=[staging_feedback_events],
     partitions_def=days,
     backfill_policy=ONE_RUN,
+    op_tags=TO_DRIFT,
 )
 def inferences(context: dg.AssetExecutionContext, log: LogResource) -> Described:
     """What models answered, one flat row each, by the UTC day it was received."""
@@ -67,6 +70,7 @@ def inferences(context: dg.AssetExecutionContext, log: LogResource) -> Described
     deps=[staging_feedback_events],
     partitions_def=days,
     backfill_policy=ONE_RUN,
+    op_tags=TO_DRIFT,
 )
 def context_answers(context: dg.AssetExecutionContext, log: LogResource) -> Described:
     """What sources outside the log answered, or why they did not, with version and digest, by the UTC day received."""
@@ -92,6 +96,7 @@ def feedback_lake(context: dg.AssetExecutionContext, log: LogResource, feedback_
     group_name=GROUP,
     partitions_def=days,
     backfill_policy=ONE_RUN,
+    op_tags=TO_DRIFT,
     ins={
         "feedback_events": dg.AssetIn(partition_mapping=ALL_DAYS),
         "inferences": dg.AssetIn(partition_mapping=ALL_DAYS),

@@ -13,6 +13,7 @@ from feedback_assets.drift_facts import tell_changes
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Lake, Table
 from feedback_assets.lineage_links import dataset_links
+from feedback_assets.order import TO_DRIFT
 from feedback_assets.resources import LogResource
 from feedback_assets.routing import routed
 from feedback_assets.told.learning import dataset_told, drift_told, labels_told
@@ -30,7 +31,7 @@ class ModelChoice(dg.Config):
     model_name: str | None = None
 
 
-@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "duckdb", "parquet"})
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "duckdb", "parquet"}, op_tags=TO_DRIFT)
 def labeled_set(context: dg.AssetExecutionContext, log: LogResource, enriched_feedback: Table) -> Described:
     """One row an inference whose right answer is known: the most trusted label; is it held out as golden?"""
     upto_offset = log.upto_offset(context.instance, context.run.run_id)
@@ -41,7 +42,7 @@ def labeled_set(context: dg.AssetExecutionContext, log: LogResource, enriched_fe
     return Described(rows, labels_told, note=str(upto_offset))
 
 
-@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "duckdb", "parquet"})
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "duckdb", "parquet"}, op_tags=TO_DRIFT)
 def drift_report(
     context: dg.AssetExecutionContext, log: LogResource, labeled_set: Table, inferences: Table
 ) -> Described:

@@ -9,6 +9,7 @@ from feedback_assets import facts
 from feedback_assets.daily import attributed_days, context_upto, judged_days, metrics_days
 from feedback_assets.io_manager import Described
 from feedback_assets.lake import Table
+from feedback_assets.order import TO_DRIFT
 from feedback_assets.partitions import ALL_DAYS, ONE_RUN, days
 from feedback_assets.policies import newest_receipt, waits_upto
 from feedback_assets.presentation import counts, markdown_table
@@ -33,6 +34,7 @@ KINDS = {"python", "duckdb", "parquet"}
     kinds=KINDS,
     partitions_def=days,
     backfill_policy=ONE_RUN,
+    op_tags=TO_DRIFT,
     ins={
         "feedback_events": dg.AssetIn(partition_mapping=ALL_DAYS),
         "inferences": dg.AssetIn(partition_mapping=ALL_DAYS),
@@ -73,7 +75,7 @@ def inference_rewards(
     return Described(table, lambda rows: {"by state": markdown_table(counts(rows, "metric", "state"))})
 
 
-@dg.asset(group_name=GROUP, owners=OWNERS, kinds=KINDS, partitions_def=days, backfill_policy=ONE_RUN)
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds=KINDS, partitions_def=days, backfill_policy=ONE_RUN, op_tags=TO_DRIFT)
 def judged_answers(context: dg.AssetExecutionContext, log: LogResource, inferences: Table) -> Described:
     """How good each answer is, as the reward model has it that was in force when it came; none before the first."""
     upto_offset = log.upto_offset(context.instance, context.run.run_id)
@@ -88,6 +90,7 @@ def judged_answers(context: dg.AssetExecutionContext, log: LogResource, inferenc
     kinds=KINDS,
     partitions_def=days,
     backfill_policy=ONE_RUN,
+    op_tags=TO_DRIFT,
     ins={
         "inferences": dg.AssetIn(partition_mapping=ALL_DAYS),
         "judged_answers": dg.AssetIn(partition_mapping=ALL_DAYS),

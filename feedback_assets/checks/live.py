@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from feedback_assets.lake import Lake
+from feedback_assets.order import LAST
 from feedback_assets.partitions import days_of
 from feedback_assets.presentation import markdown_table
 from feedback_assets.reconciliation import (
@@ -47,7 +48,7 @@ SPECS = [
 ]
 
 
-@dg.multi_asset_check(name="live_against_log", specs=SPECS, op_tags={"dagster/priority": "-5"})
+@dg.multi_asset_check(name="live_against_log", specs=SPECS, op_tags=LAST)
 def live_against_log(context: dg.AssetCheckExecutionContext, log: LogResource) -> Iterator[dg.AssetCheckResult]:
     """Waits for the stream to reach the run's offset, then compares."""
     engine, lake = log.database.engine, Lake(log.settings.lake_dir)

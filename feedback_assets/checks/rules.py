@@ -9,6 +9,7 @@ import dagster as dg
 from expectations.rules import collect
 from expectations.validation import RuleResult, references, validate
 from feedback_assets.lake import Lake
+from feedback_assets.order import TO_DRIFT
 from feedback_assets.partitions import BLOCKED_TAG, bounds, days_of
 from feedback_assets.policies import decided
 from feedback_assets.presentation import markdown_table
@@ -34,7 +35,7 @@ SPECS = [
 """A blocking one that fails ends the run before anything is made of its days: what stood there before stays current."""
 
 
-@dg.multi_asset_check(name="rules_over_feedback", specs=SPECS)
+@dg.multi_asset_check(name="rules_over_feedback", specs=SPECS, op_tags=TO_DRIFT)
 def rules_over_feedback(context: dg.AssetCheckExecutionContext, log: LogResource) -> Iterator[dg.AssetCheckResult]:
     """Asks Great Expectations whether the run's days keep the rules, kept and quarantined rows together."""
     lake = Lake(log.settings.lake_dir)

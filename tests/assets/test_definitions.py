@@ -8,7 +8,7 @@ import pytest
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from expectations.rules import collect
-from feedback_assets.definitions import defs
+from feedback_assets.definitions import ASSETS, CHECKS, defs
 
 EXTERNAL = {"staging_feedback_events", "serving_model"}
 BY_DAY = {
@@ -68,6 +68,16 @@ def test_the_graph_has_every_asset(graph: AssetGraph) -> None:
     assert names == EXTERNAL | BY_DAY | WHOLE
     assert {key.to_user_string() for key in graph.external_asset_keys} == EXTERNAL
     assert {key.to_user_string() for key in graph.toposorted_asset_keys[:1]} == {"staging_feedback_events"}
+
+
+def test_what_the_drift_report_needs_goes_first(graph: AssetGraph) -> None:
+    """Its steps, and the blocking check between them, go before every other of a run, so that a trigger waits less."""
+    needed = dg.AssetSelection.assets("drift_report").upstream().resolve(graph)
+    steps = {step.node_def.name: step for step in (*ASSETS, *CHECKS) if isinstance(step, dg.AssetsDefinition)}
+    first = {name for name, step in steps.items() if int(step.node_def.tags.get("dagster/priority", 0)) > 0}
+    of_needed = {name for name, step in steps.items() if step.keys & needed}
+
+    assert first == of_needed | {"rules_over_feedback"}
 
 
 def test_every_asset_is_described(graph: AssetGraph) -> None:
