@@ -59,7 +59,7 @@ class ExampleFiles:
         for kind in self.formats:
             self._writer(f"{split}.{kind}", self.schema).write_batch(rows.cast(self.schema))
         indexed = _indexed(split, self.rows[split], batch)
-        self._digest.update("".join(f"{each}\n" for each in indexed[DIGEST].to_pylist()).encode())
+        self._digest.update("".join(each + "\n" for each in indexed[DIGEST].to_pylist()).encode())
         self._writer(INDEX_FILE, indexed.schema).write_batch(indexed)
         self.rows[split] += indexed.num_rows
 
@@ -111,7 +111,8 @@ def described(folder: Path) -> list[dict[str, Any]]:
 def _of_split(batch: "pa.RecordBatch", split: str) -> "pa.RecordBatch":
     import pyarrow.compute as pc
 
-    return batch.filter(pc.equal(batch["split"], split))
+    is_in = pc.equal(batch["split"], split)
+    return batch if pc.all(is_in).as_py() else batch.filter(is_in)
 
 
 def _indexed(split: str, start: int, batch: "pa.RecordBatch | None") -> "pa.RecordBatch":
@@ -123,8 +124,8 @@ def _indexed(split: str, start: int, batch: "pa.RecordBatch | None") -> "pa.Reco
     schema = pa.schema({"split": text, "row": whole, **kinds})
     if batch is None:
         return pa.RecordBatch.from_pylist([], schema)
-    places = {"split": [split] * batch.num_rows, "row": range(start, start + batch.num_rows)}
-    return pa.RecordBatch.from_pydict({**places, **{name: batch[name] for name in COLUMNS}}, schema)
+    places = [pa.repeat(pa.scalar(split, text), batch.num_rows), pa.arange(start, start + batch.num_rows)]
+    return pa.RecordBatch.from_arrays([*places, *(batch[name].cast(kinds[name]) for name in COLUMNS)], schema=schema)
 
 
 def copied(dataset: Dataset, folder: Path, kind: str) -> list[Path]:

@@ -1,5 +1,6 @@
 """Parts of a compilation beside its tables: the dataset appended to, inputs that stand elsewhere, counts."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -124,18 +125,22 @@ def counted(found: Members, sources: Sources, folder: Path, splits: Mapping[str,
     most = actors.order_by(actors.rows.desc(), "actor").limit(MOST_TOLD)
     people = bench.rows(actors.agg(actors=actors.count(), rows=actors.rows.sum()))[0]
     ends = bench.rows(index.agg(first=index.feedback_offset.min(), last=index.feedback_offset.max()))[0]
-    labels = said.filter(said.label.notnull())
+    spoken = bench.rows(said.group_by(["label", "feedback_type"]).agg(rows=said.count()))
     return Counts(
         splits,
-        _by(members, "outcome", bench),
-        _by(labels, "label", bench),
-        _by(said, "feedback_type", bench),
+        _sums(bench.rows(members.group_by("outcome").agg(rows=members.count())), "outcome"),
+        _sums(spoken, "label"),
+        _sums(spoken, "feedback_type"),
         {"actors": people["actors"], "rows": int(people["rows"] or 0), "most": bench.rows(most)},
         ends["first"],
         ends["last"],
     )
 
 
-def _by(table: "ibis.Table", column: str, bench: Workbench) -> dict[str, int]:
-    """How many rows there are of each value."""
-    return {row[column]: row["rows"] for row in bench.rows(table.group_by(column).agg(rows=table.count()))}
+def _sums(counts: Iterable[Mapping[str, Any]], column: str) -> dict[str, int]:
+    """How many rows there are of each value, by `rows` of finer groups; what has none is left out."""
+    found: Counter[str] = Counter()
+    for each in counts:
+        if each[column] is not None:
+            found[each[column]] += each["rows"]
+    return dict(found)
