@@ -1,12 +1,14 @@
 """A day of the log as rows of Parquet: read from Postgres in pieces, flattened, in memory that does not grow."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import orjson
@@ -14,19 +16,21 @@ from sqlmodel import Session, col, select
 
 from feedback_assets.lake import BATCH_ROWS, note_of
 from feedback_ingest import log
-from feedback_ingest.log import LogRow
+from feedback_ingest.log import Logged
 from feedback_ingest.sealed import segments
 from feedback_ingest.sealed.tables import SealedEvent
 from feedback_ingest.tables import FeedbackEvent
 from feedback_loop.learning.context import CONTEXT_ANSWERED, answer_rows
-from feedback_loop.learning.errors import UnreadableRow
-from feedback_loop.learning.rows import feedback_row, inference_row
+from feedback_loop.learning.rows import inference_row
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+T = TypeVar("T")
 Sessions = Callable[[], AbstractContextManager[Session]]
-PIECE = 5_000
+PIECE, CHUNK = 5_000, 500
+PIECE_BYTES = 16_777_216
+"""A piece ends with the chunk whose bodies fill it, so that a few pieces are small however large events are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +88,12 @@ class Export:
         return orjson.dumps(asdict(Note(self._span.upto_offset, self.unreadable, _version()))).decode()
 
     def _batches(self, schema: "pa.Schema") -> "Iterator[pa.RecordBatch]":
-        import pyarrow as pa
-
         known = self._known(schema)
         if known is not None and self._earlier is not None:
             self.unreadable += [offset for offset in known.unreadable if offset <= self._span.upto_offset]
             yield from _kept(self._earlier, schema, self._span.upto_offset)
-        for piece in self._pieces(known.upto_offset if known is not None else 0):
-            rows = [row for logged in piece for row in self._flat(logged)]
-            yield pa.RecordBatch.from_pylist(rows, schema)
+        pieces = _ahead(self._pieces(known.upto_offset if known is not None else 0))
+        yield from _ahead(self._flat(piece, schema) for piece in pieces)
 
     def _known(self, schema: "pa.Schema") -> Note | None:
         """The note of the earlier file, where it can be gone on from: it must hold the same columns, by the same us."""
@@ -104,22 +105,26 @@ class Export:
         same = pq.read_schema(self._earlier).remove_metadata().equals(schema)
         return note if note is not None and note.written_by == _version() and same else None
 
-    def _flat(self, logged: LogRow) -> Sequence[Mapping[str, Any]]:
-        if self._kind == CONTEXT_ANSWERED:
-            return answer_rows(logged)
-        try:
-            row = feedback_row(logged) if self._kind == "feedback" else inference_row(logged)
-        except UnreadableRow:
-            self.unreadable.append(logged.log_offset)
-            return ()
-        return () if row is None else (row,)
+    def _flat(self, piece: Sequence[Logged], schema: "pa.Schema") -> "pa.RecordBatch":
+        import pyarrow as pa
 
-    def _pieces(self, after: int) -> Iterator[list[LogRow]]:
+        from feedback_loop.learning.flattening import flat_feedback
+
+        if self._kind == "feedback":
+            flat = flat_feedback(piece)
+            self.unreadable += flat.unreadable
+            return flat.batch
+        logged = (log.row_of(row) for row in piece)
+        if self._kind == CONTEXT_ANSWERED:
+            return pa.RecordBatch.from_pylist([row for each in logged for row in answer_rows(each)], schema)
+        return pa.RecordBatch.from_pylist([inference_row(each) for each in logged], schema)
+
+    def _pieces(self, after: int) -> Iterator[Sequence[Logged]]:
         """The rows, from files as far as the log is sealed, then from its table."""
         with self._sessions() as session:
             while True:
                 for offsets in self._sealed(session, after):
-                    yield [row for _, row in sorted(log.at(session, offsets).items())]
+                    yield [row for _, row in sorted(log.texts_at(session, offsets).items())]
                 after = max(after, segments.through(session))
                 yield from self._stored(session, after)
                 if segments.through(session) <= after:  # else it was sealed while we looked, and nothing was found
@@ -134,12 +139,14 @@ class Export:
             yield offsets
             after = offsets[-1]
 
-    def _stored(self, session: Session, after: int) -> Iterator[list[LogRow]]:
+    def _stored(self, session: Session, after: int) -> Iterator[Sequence[Logged]]:
+        """By psycopg itself: the rows SQLAlchemy makes of its rows take longer than all that is done with them here."""
         conditions = (*self._mine(FeedbackEvent, after), segments.nothing_sealed_behind(after))
         wanted = select(*log.COLUMNS).where(*conditions).order_by(col(FeedbackEvent.log_offset))
-        found = session.execute(wanted, execution_options={"stream_results": True, "yield_per": PIECE})
-        for rows in found.partitions():
-            yield [log.row_of(row) for row in rows]
+        connection = session.connection()
+        query = wanted.compile(connection)
+        with closing(connection.connection.cursor(binary=True)) as cursor:
+            yield from _cut_up(cursor.stream(str(query), query.params, size=CHUNK))
 
     def _mine(self, table: type[FeedbackEvent] | type[SealedEvent], after: int) -> tuple[Any, ...]:
         return (
@@ -149,6 +156,28 @@ class Export:
             col(table.log_offset) > after,
             col(table.log_offset) <= self._span.upto_offset,
         )
+
+
+def _cut_up(rows: Iterator[Logged]) -> Iterator[Sequence[Logged]]:
+    piece: list[Logged] = []
+    size = 0
+    while chunk := list(islice(rows, CHUNK)):
+        piece += chunk
+        size += sum(len(row[-1]) for row in chunk)
+        if len(piece) >= PIECE or size >= PIECE_BYTES:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
+
+
+def _ahead(things: Iterator[T]) -> Iterator[T]:
+    """The same; the next one is made while one is worked on."""
+    with ThreadPoolExecutor(1) as making:
+        coming = making.submit(next, things, None)
+        while (made := coming.result()) is not None:
+            coming = making.submit(next, things, None)
+            yield made
 
 
 def _kept(path: Path, schema: "pa.Schema", upto_offset: int) -> "Iterator[pa.RecordBatch]":

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import orjson
 from sqlalchemy import func, text
@@ -33,6 +33,9 @@ COLUMNS: Any = (
     FeedbackEvent.body,
 )
 """What a LogRow, or a row of a sealed file, is made of, in its order."""
+
+Logged: TypeAlias = tuple[Any, ...]
+"""A row of COLUMNS, or of a sealed file, with its body as text."""
 
 Status = Literal["accepted", "duplicate", "conflict"]
 
@@ -115,10 +118,15 @@ def read(session: Session, after: int, limit: int, kinds: Sequence[str] | None =
 
 def at(session: Session, offsets: Collection[int]) -> dict[int, LogRow]:
     """The rows at `offsets`, by offset; an offset that the log has not reached is left out."""
+    return {offset: row_of(row) for offset, row in texts_at(session, offsets).items()}
+
+
+def texts_at(session: Session, offsets: Collection[int]) -> dict[int, Logged]:
+    """The same with their bodies as text."""
     wanted = select(*COLUMNS).where(col(FeedbackEvent.log_offset).in_(offsets))
-    found = {row.log_offset: row_of(row) for row in session.execute(wanted)}
+    found: dict[int, Logged] = {row.log_offset: tuple(row) for row in session.execute(wanted)}
     left = [offset for offset in offsets if offset not in found]
-    return found | {offset: row_of(row) for offset, row in segments.at(session, left).items()}
+    return found | segments.at(session, left)
 
 
 def _stored(session: Session, after: int, limit: int, kinds: Sequence[str] | None) -> list[LogRow]:
@@ -128,8 +136,8 @@ def _stored(session: Session, after: int, limit: int, kinds: Sequence[str] | Non
     return [row_of(row) for row in session.execute(wanted.order_by(col(FeedbackEvent.log_offset)).limit(limit))]
 
 
-def row_of(row: Any) -> LogRow:
-    """A row of COLUMNS, or of a sealed file, with its body read."""
+def row_of(row: Logged) -> LogRow:
+    """The row with its body read."""
     log_offset, project_id, kind, name, occurred_at, received_at, body = row
     return LogRow(log_offset, project_id, kind, name, occurred_at, received_at, orjson.loads(body))
 

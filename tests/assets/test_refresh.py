@@ -8,10 +8,9 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import Session
 
-from feedback_assets import exporting
 from feedback_assets.assets import meaning
 from feedback_assets.sensors.changed_days import changed_days
-from feedback_loop.learning.rows import feedback_row
+from feedback_loop.learning import flattening
 from tests.assets.world import DAY, NEXT_DAY, World, checks
 
 
@@ -222,7 +221,8 @@ def test_a_run_of_the_sensor_goes_on_from_the_last_one(world: World, monkeypatch
     world.live(20, right=0.8, seed=1)
     read = []
     with monkeypatch.context() as watched:
-        watched.setattr(exporting, "feedback_row", lambda row: read.append(row.log_offset) or feedback_row(row))
+        taken = flattening.flat_feedback
+        watched.setattr(flattening, "flat_feedback", lambda rows: read.extend(row[0] for row in rows) or taken(rows))
         result = world.refresh(**settled)
     by_pieces = world.rows("feedback_events", DAY), world.rows("inferences", DAY)
 
