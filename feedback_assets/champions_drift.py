@@ -1,6 +1,6 @@
 """The drift of every champion: which rows are compared and what it is held to; drift is judged in `learning`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,9 @@ REIGNS = (facts.MODEL_PROMOTED, facts.MODEL_ROLLED_BACK)
 """What a version begins to serve with."""
 JUDGED_BY = (*REIGNS, facts.DATASET_COMPILED)
 """The facts that `reports` wants."""
+Reading = Callable[[int, Sequence[str]], Mapping[str, str]]
+"""What stands behind references of a project, as JSON text; what cannot be used is left out."""
+
 SAMPLED_ROWS = 1_000
 """About so many rows stand for what a champion learnt from."""
 
@@ -116,6 +119,7 @@ def drift_of(
     inferences: "ibis.Table",
     datasets: Sequence[LogRow],
     settings: Settings,
+    read: Reading,
 ) -> DriftReport:
     """Compares the newest answers and inputs of the version in service with its first ones and what it learnt from."""
     named = (incumbent.project_id, incumbent.model_name)
@@ -125,15 +129,24 @@ def drift_of(
     mine = [of_model(table, *named, incumbent.model_version) for table in (labeled, inferences)]
     judged = first_and_newest(mine[0].filter(mine[0].correct.notnull()), "feedback_offset", settings.drift_labels)
     asked = first_and_newest(mine[1], "log_offset", settings.drift_inferences)
-    reference, recent = (_window(answers, inputs) for answers, inputs in zip(judged, asked, strict=True))
+    windows = [_window(answers, _asked(inputs, named[0], read)) for answers, inputs in zip(judged, asked, strict=True)]
+    reference, recent = windows
     learnt = learnt_by(incumbent, labeled, datasets, settings)
     return report(reference, recent, accuracy, rows or None, learnt=learnt)
 
 
-def _window(answers: "ibis.Table", inputs: "ibis.Table") -> Window:
-    asked = inputs.select("inputs", "embedding").to_pyarrow()
+def _asked(inputs: "ibis.Table", project_id: int, read: Reading) -> list[dict[str, Any]]:
+    """What the inferences of a window were asked; without those whose reference cannot be used: nobody knows that."""
+    rows = inputs.select("inputs", "inputs_ref", "embedding").to_pyarrow().to_pylist()
+    elsewhere = [row["inputs_ref"] for row in rows if row["inputs_ref"] is not None]
+    found = read(project_id, elsewhere) if elsewhere else {}
+    known = [row for row in rows if row["inputs_ref"] is None or row["inputs_ref"] in found]
+    return [{**row, "inputs": found.get(row["inputs_ref"], row["inputs"])} for row in known]
+
+
+def _window(answers: "ibis.Table", asked: Sequence[Mapping[str, Any]]) -> Window:
     judged = answers.select("correct", "label").to_pyarrow().to_pylist()
-    return window(judged, asked["inputs"].to_pylist(), asked["embedding"].to_pylist())
+    return window(judged, [row["inputs"] for row in asked], [row["embedding"] for row in asked])
 
 
 def learnt_by(
@@ -168,11 +181,16 @@ def new_labels(incumbent: Incumbent, labeled: "ibis.Table", datasets: Sequence[L
 
 
 def reports(
-    labeled: "ibis.Table", inferences: "ibis.Table", decisions: Sequence[LogRow], upto_offset: int, settings: Settings
+    labeled: "ibis.Table",
+    inferences: "ibis.Table",
+    decisions: Sequence[LogRow],
+    upto_offset: int,
+    settings: Settings,
+    read: Reading,
 ) -> "pa.Table":
     """One row a model of the log: what drift was found up to `upto_offset`, and what there is to learn from.
 
-    `decisions` are the facts of JUDGED_BY up to there.
+    `decisions` are the facts of JUDGED_BY up to there. Only the references in the windows are `read`.
     """
     import pyarrow as pa
 
@@ -181,7 +199,7 @@ def reports(
     known, labeled = rooted(inferences.filter(inferences.log_offset <= upto_offset)), rooted(labeled)
     rows = []
     for incumbent in incumbents(known, promotions):
-        found = drift_of(incumbent, labeled, known, datasets, settings)
+        found = drift_of(incumbent, labeled, known, datasets, settings, read)
         told = {"new_labels": new_labels(incumbent, labeled, datasets, settings), "upto_offset": upto_offset}
         rows.append({**_named(incumbent), **_flat(found), **told})
     return pa.Table.from_pylist(rows, _schema())

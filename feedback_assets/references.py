@@ -1,4 +1,5 @@
-"""Inputs that stand elsewhere, read when rows are trained on or judged; each first reading is a fact in the log.
+"""Inputs and embeddings that stand elsewhere, read when rows are trained on or judged, or drift is looked for; each
+first reading is a fact in the log.
 
 The log so knows what stood behind a reference: another content later is told as changed, and never learnt from.
 """
@@ -31,6 +32,12 @@ def with_read_inputs(
     wanted = sorted({row["inputs_ref"] for row in rows if row["inputs"] is None})
     found = _read_all(log, project_id, wanted) if wanted else {}
     return with_inputs(rows, found)
+
+
+def inputs_behind(log: LogResource, project_id: int, references: Iterable[str]) -> dict[str, str]:
+    """The inputs (JSON text) behind each reference of one project that can be used; raises ReferencesAway."""
+    found = _read_all(log, project_id, sorted(set(references)))
+    return {reference: read.inputs for reference, read in found.items() if isinstance(read, Read)}
 
 
 def table_of(rows: Iterable[Mapping[str, Any]]) -> "pa.Table":

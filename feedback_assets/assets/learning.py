@@ -3,6 +3,8 @@
 Nothing here is by day: labels, windows and datasets look at all days.
 """
 
+from functools import partial
+
 import dagster as dg
 
 from feedback_assets import facts
@@ -14,6 +16,7 @@ from feedback_assets.io_manager import Described
 from feedback_assets.lake import Lake, Table
 from feedback_assets.lineage_links import dataset_links
 from feedback_assets.order import TO_DRIFT
+from feedback_assets.references import inputs_behind
 from feedback_assets.resources import LogResource
 from feedback_assets.routing import routed
 from feedback_assets.told.learning import dataset_told, drift_told, labels_told
@@ -50,7 +53,7 @@ def drift_report(
     upto_offset = log.upto_offset(context.instance, context.run.run_id)
     with log.session() as session:
         decisions = facts.read(session, JUDGED_BY, upto_offset)
-    table = reports(labeled_set, inferences, decisions, upto_offset, log.settings)
+    table = reports(labeled_set, inferences, decisions, upto_offset, log.settings, partial(inputs_behind, log))
     tell_changes(log, table)
     return Described(table, lambda rows: drift_told(rows, labeled_set, decisions))
 

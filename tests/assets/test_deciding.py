@@ -161,7 +161,7 @@ def test_texts_drift_by_the_embeddings_that_were_logged_beside_them(moved: int) 
     inferences = ibis.memtable(pa.Table.from_pylist(asked, INFERENCE_SCHEMA))
     labeled = ibis.memtable(LABELED_SCHEMA.empty_table())
 
-    [found] = reports(labeled, inferences, [], 200, Settings(drift_inferences=60)).to_pylist()
+    [found] = reports(labeled, inferences, [], 200, Settings(drift_inferences=60), lambda *_: {}).to_pylist()
 
     told = {each["detector"]: each["is_drift"] for each in orjson.loads(found["findings"])}
     assert told["embedding_shift"] == bool(moved)

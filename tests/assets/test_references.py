@@ -2,22 +2,30 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import ibis
 import orjson
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from feedback_assets import facts
+from feedback_assets.champions_drift import reports
 from feedback_assets.reference_readers import ReferencesAway
 from feedback_assets.reference_readers.file import FileReader
 from feedback_assets.reference_readers.s3 import S3Reader
-from feedback_assets.references import with_read_inputs
+from feedback_assets.references import inputs_behind, with_read_inputs
+from feedback_ingest.log import LogRow
 from feedback_ingest.settings import Settings, get_settings
 from feedback_loop.learning.references import ReferenceUnusable
-from tests.assets.world import CLASSES, World
+from feedback_loop.learning.rows import inference_row
+from feedback_loop.learning.schemas import INFERENCE_SCHEMA, LABELED_SCHEMA
+from tests.assets.world import CLASSES, DAY, World
 
 
 @pytest.fixture
@@ -213,3 +221,44 @@ def test_an_s3_that_is_away_is_not_a_missing_object(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(ReferencesAway):
         S3Reader(settings, "default").read("inputs/a.json", 100)
+
+
+def put_file(folder: Path, s3: str, name: str, content: bytes) -> str:
+    """The reference to a new file."""
+    (folder / name).write_bytes(content)
+    return f"file://{folder}/{name}"
+
+
+def put_object(folder: Path, s3: str, name: str, content: bytes) -> str:
+    """The reference to a new object of S3."""
+    boto3 = pytest.importorskip("boto3")
+    client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
+    client.put_object(Bucket="inputs", Key=name, Body=content)
+    return f"s3://inputs/{name}"
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize("put", [put_file, put_object])
+def test_embeddings_that_stand_elsewhere_are_looked_at_for_drift(
+    world: World, inputs: Path, s3: str, monkeypatch: pytest.MonkeyPatch, put: Callable[..., str]
+) -> None:
+    """By the readers and under the rules of inputs, where nothing else is logged; one that is gone is left out."""
+    for name, value in {"BUCKETS": "inputs", "S3_ENDPOINT": s3, "S3_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"FEEDBACK_REF_{name}", value)
+    get_settings.cache_clear()
+    chance, rows = random.Random(0), []
+    for n in range(120):
+        vector = [chance.gauss(3 if n >= 60 else 0, 1) for _ in range(4)]
+        reference = put(inputs, s3, f"{n}.json", orjson.dumps(vector)) if n != 7 else f"file://{inputs}/gone.json"
+        asked = {"model_name": "m", "model_version": "1", "outputs": [], "embedding_ref": reference}
+        rows.append(inference_row(LogRow(n + 1, 1, "inference", f"i{n}", DAY, DAY, asked)))
+    inferences = ibis.memtable(pa.Table.from_pylist(rows, INFERENCE_SCHEMA))
+    labeled = ibis.memtable(LABELED_SCHEMA.empty_table())
+
+    [found] = reports(
+        labeled, inferences, [], 200, Settings(drift_inferences=60), partial(inputs_behind, world.log)
+    ).to_pylist()
+
+    told = {each["detector"]: each["is_drift"] for each in orjson.loads(found["findings"])}
+    assert told["embedding_shift"]
+    assert len(world.facts(facts.REFERENCE_READ)) == 119
