@@ -56,31 +56,40 @@ RAISED = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError)
 MEMBERS = [((name,), values) for name, values in USUAL.items()]
 MEMBERS += [(("user_context", name), values) for name, values in CONTEXT.items()]
 OWN = [(path, values) for path, values in MEMBERS if path[-1] in ("inference_request_id", "session_id", "step")]
+LABELLED = {"feedback_type": "ground_truth", "feedback_value": {"label": "a"}}
+VARIED = [
+    *MEMBERS,
+    (("feedback_type",), ["ground_truth", "explicit_label", "explicit_comment"]),
+    (
+        ("feedback_value",),
+        [{"label": "a"}, {"label": "b"}, {"label": 1}, {"label": True}, {"value": 1}, {"value": 2.5}],
+    ),
+]
 
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[tuple[Any, ...]]:
-    """A few rows of the log with their bodies as text that are alike but for a member or two, now and then odd ones."""
-    name, value = draw(st.sampled_from(VALUES))
-    base = {"inference_request_id": "r1", "model_version": "v1", "feedback_type": name, "feedback_value": value}
-    for path, values in draw(st.lists(st.sampled_from(MEMBERS), max_size=4)):
+    """A few rows of the log with their bodies as text, alike but for one member and some names; now and then odd."""
+    base: dict[str, Any] = {"inference_request_id": "r1", "model_version": "v1", **LABELLED}
+    varied, choices = draw(st.sampled_from(VARIED))
+    if not varied[0].startswith("feedback_"):
+        base["feedback_type"], base["feedback_value"] = draw(st.sampled_from(VALUES))
+    for path, values in draw(st.lists(st.sampled_from(MEMBERS), max_size=3)):
         base = put(base, path, draw(st.sampled_from(values)))
     rows = []
     for offset in range(1, draw(st.integers(2, 6)) + 1):
-        body = base
-        for path, values in draw(st.lists(st.sampled_from(OWN) | st.sampled_from(MEMBERS), max_size=2)):
+        body = put(base, varied, draw(st.sampled_from(choices))) if draw(st.booleans()) else base
+        for path, values in draw(st.lists(st.sampled_from(OWN), max_size=2)):
             body = put(body, path, draw(st.sampled_from(values)))
-        match draw(st.integers(0, 15)):
+        match draw(st.integers(0, 30)):
             case 0:
                 body = put(body, draw(st.sampled_from(MEMBERS))[0], draw(st.sampled_from(ODD)))
             case 1:
-                body = body | {"feedback_value": draw(st.sampled_from(VALUES))[1]}
-            case 2:
                 body = body | {"unknown": 1}
-            case 3:
+            case 2:
                 body = body | {draw(st.sampled_from(["user_context", "feedback_value"])): draw(st.sampled_from(ODD))}
         text = json.dumps(body) if draw(st.booleans()) else json.dumps(body, sort_keys=True, separators=(",", ":"))
-        occurred_at = NOON + timedelta(seconds=draw(st.sampled_from([-1.5, -1.5, 0, 1])))
+        occurred_at = NOON + timedelta(seconds=draw(st.sampled_from([-1.5, 0, 1])))
         rows.append((offset, draw(st.integers(1, 2)), "feedback", f"f{offset}", occurred_at, NOON, text))
     return rows
 
@@ -118,6 +127,20 @@ def test_many_rows_are_what_each_is_by_itself(logged: list[tuple[Any, ...]]) -> 
     assert flat.unreadable == unreadable
     assert flat.batch.to_pylist() == table.to_pylist()
     assert flat.batch.equals(table)
+
+
+@pytest.mark.parametrize(
+    ("path", "values"), VARIED, ids=lambda found: ".".join(found) if isinstance(found, tuple) else ""
+)
+def test_rows_that_differ_in_one_member_are_told_apart(path: tuple[str, ...], values: list[Any]) -> None:
+    """Whichever member it is, and whether it is there at all."""
+    base = {"inference_request_id": "r1", "model_version": "v1", **LABELLED}
+    texts = [json.dumps(body) for body in (base, *(put(base, path, value) for value in values))]
+    logged = [(n, 1, "feedback", "f", NOON - timedelta(1), NOON, text) for n, text in enumerate(texts)]
+
+    flat = flat_feedback(logged)
+
+    assert (flat.batch.to_pylist(), flat.unreadable) == (by_itself(logged)[0].to_pylist(), by_itself(logged)[1])
 
 
 def test_rows_that_differ_in_names_only_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
