@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 
 const FONT = "12px system-ui, sans-serif";
 const COLOURS = 6;
+const FEW = 40; // points of a line that are told apart by dots
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 /** The page's colour of that name, as it is now. */
@@ -131,9 +132,9 @@ function band(place) {
   return { series: [3 * place + 3, 3 * place + 2], fill: `${colour(`s${place % COLOURS}`)}26` };
 }
 
-function series({ fill, values, low }, place) {
+function series({ fill, low }, place) {
   const stroke = colour(`s${place % COLOURS}`);
-  const few = values.filter((value) => value !== null).length < 40;
+  const few = (plot, n) => plot.data[n].filter((value) => value !== null).length < FEW;
   const line = { stroke, width: 2, spanGaps: true, fill: fill ? `${stroke}22` : undefined, points: { show: few, size: 5, fill: stroke } };
   const bound = { stroke: "transparent", width: 0, spanGaps: true, points: { show: false } };
   return low ? [line, bound, bound] : [line];

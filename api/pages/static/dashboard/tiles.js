@@ -16,7 +16,7 @@ export function showTiles(status, latency, alerts) {
     tile(
       "Stream behind",
       duration(stream.lag_s * 1000),
-      stream.is_running ? `${count(stream.lag)} events` : "no stream is running",
+      stream.is_running ? `${count(stream.lag)} ${stream.lag === 1 ? "event" : "events"}` : "no stream is running",
       !stream.is_running || stream.lag_s > BEHIND_S ? "bad" : "good",
     ),
     tile("To the queue, p99", duration(whole?.p99_ms), "from when it occurred", queued?.is_met === false ? "bad" : ""),
