@@ -1,14 +1,13 @@
 """A day of the log as rows of Parquet: read from Postgres in pieces, flattened, in memory that does not grow."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
@@ -26,11 +25,10 @@ from feedback_loop.learning.rows import inference_row
 if TYPE_CHECKING:
     import pyarrow as pa
 
-T = TypeVar("T")
 Sessions = Callable[[], AbstractContextManager[Session]]
 PIECE, CHUNK = 5_000, 500
 PIECE_BYTES = 16_777_216
-"""A piece ends with the chunk whose bodies fill it, so that a few pieces are small however large events are."""
+"""A piece ends with the chunk whose bodies fill it, so that it is small however large events are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +90,8 @@ class Export:
         if known is not None and self._earlier is not None:
             self.unreadable += [offset for offset in known.unreadable if offset <= self._span.upto_offset]
             yield from _kept(self._earlier, schema, self._span.upto_offset)
-        pieces = _ahead(self._pieces(known.upto_offset if known is not None else 0))
-        yield from _ahead(self._flat(piece, schema) for piece in pieces)
+        for piece in self._pieces(known.upto_offset if known is not None else 0):
+            yield self._flat(piece, schema)
 
     def _known(self, schema: "pa.Schema") -> Note | None:
         """The note of the earlier file, where it can be gone on from: it must hold the same columns, by the same us."""
@@ -169,15 +167,6 @@ def _cut_up(rows: Iterator[Logged]) -> Iterator[Sequence[Logged]]:
             piece, size = [], 0
     if piece:
         yield piece
-
-
-def _ahead(things: Iterator[T]) -> Iterator[T]:
-    """The same; the next one is made while one is worked on."""
-    with ThreadPoolExecutor(1) as making:
-        coming = making.submit(next, things, None)
-        while (made := coming.result()) is not None:
-            coming = making.submit(next, things, None)
-            yield made
 
 
 def _kept(path: Path, schema: "pa.Schema", upto_offset: int) -> "Iterator[pa.RecordBatch]":
