@@ -40,6 +40,16 @@ def test_conditions_are_combined(combine, seen, labels, fires):
     assert "accuracy" in decision.reason or "new labels" in decision.reason
 
 
+def test_an_accuracy_of_a_handful_is_none():
+    """Whatever the trigger says of new labels: one wrong answer is no performance."""
+    few, enough = (report(Window(200, 190), Window(count, 0)) for count in (1, 40))
+
+    said = _asked(_trigger(LOW, min_labels=0), (0, Moment(few, 1)), (1, Moment(enough, 40)))
+
+    assert [each.fires for each in said] == [False, True]
+    assert "1 of 40 labels" in said[0].reason
+
+
 def test_it_waits_for_labels_and_for_as_many_looks_as_it_takes():
     """Too few labels, then one look of two, then it fires; a look in between at which it does not hold begins anew."""
     bad, good = Moment(BAD, 200), Moment(GOOD, 200)

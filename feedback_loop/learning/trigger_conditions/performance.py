@@ -2,11 +2,14 @@
 
 from typing import ClassVar
 
+from feedback_loop.learning.drift_detectors import Thresholds
 from feedback_loop.learning.trigger_conditions._base import Met, Moment, TriggerCondition
+
+FEWEST = Thresholds().min_labels
 
 
 class Performance(TriggerCondition):
-    """Holds below an accuracy."""
+    """Holds below an accuracy, of FEWEST labelled answers or more: of a handful it may be anything."""
 
     name: ClassVar[str] = "performance"
     unit: ClassVar[str] = "the accuracy that is good enough, 0 to 1"
@@ -16,4 +19,6 @@ class Performance(TriggerCondition):
         accuracy = moment.report.accuracy_recent
         if accuracy is None:
             return Met(False, "no accuracy is known")
+        if moment.report.samples < FEWEST:
+            return Met(False, f"{moment.report.samples} of {FEWEST} labels to judge by")
         return Met(accuracy < at_least, f"accuracy {accuracy:.3f}, {at_least:g} is good enough")
