@@ -17,7 +17,7 @@ from feedback_ingest.log import row_of
 from feedback_loop.learning import flattening
 from feedback_loop.learning.errors import UnreadableRow
 from feedback_loop.learning.flattening import Body, flat_feedback
-from feedback_loop.learning.rows import FEEDBACK_SCHEMA, feedback_row
+from feedback_loop.learning.rows import FEEDBACK_SCHEMA, SEGMENT_NAMES, feedback_row
 from tests.learning.worlds import NOON
 
 VALUES = [
@@ -47,7 +47,7 @@ CONTEXT: dict[str, list[Any]] = {
     "consent": [{"training": False}, {"training": True}, {}],
     "segments": [{"region": "eu"}, {"region": "us", "app": "x"}, {}],
     "theme": ["dark", {"user_id": "p_9"}],
-    **{name: ["1", 1, 1.0, True, None] for name in ("app", "app_version", "locale", "user_tier")},
+    **{name: ["1", 1, 1.0, True, None] for name in SEGMENT_NAMES},
 }
 ODD = [None, True, 1, -0.0, 1e300, 2**53 + 1, 2**63, 10**30, "", "\ud83d\ude00", [], ["a"], {}, {"kind": 1}]
 RAISED = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError)
