@@ -15,7 +15,7 @@ from feedback_loop.stream.tables import TrainingExample
 
 CORRECTION = "explicit_correction"
 FEWEST = 40
-FIRST_WITHIN_S, LAST_WITHIN_S = 120.0, 60.0
+FIRST_WITHIN_S, CORRECTED_WITHIN_S, LAST_WITHIN_S = 120.0, 120.0, 60.0
 
 
 class Learnt(NamedTuple):
@@ -42,7 +42,7 @@ def served_corrections(play: Play, seconds: float) -> dict[str, list[float]]:
     play.until(lambda: any(is_increment(version) for version in play.served), FIRST_WITHIN_S, "a first increment")
     first_s, since = time.monotonic() - began, datetime.now(UTC)
     play.until(lambda: time.monotonic() > began + first_s + seconds, seconds + 1, "the labels")
-    play.until(lambda: _corrections(play, since) >= FEWEST, 3 * seconds, f"{FEWEST} corrections")
+    play.until(lambda: _corrections(play, since) >= FEWEST, CORRECTED_WITHIN_S, f"{FEWEST} corrections")
     said = _said(play, since, datetime.now(UTC))
     play.until(lambda: _upto(play) >= max(each.ready_offset for each in said), LAST_WITHIN_S, "the last increment")
     found = _learnt(play, said)
