@@ -70,12 +70,15 @@ def members(sources: Sources, recipe: Recipe, project_id: int, bench: Workbench)
     """Who is in the dataset that `recipe` describes."""
     looked_at = bench.hold(_looked_at(sources, recipe, project_id), "looked_at")
     units = bench.hold(_units(looked_at, sources, recipe, project_id), "units")
-    capped = bench.hold(_within_actor_cap(units, recipe, bench), "capped")
+    capped = _within_actor_cap(units, recipe, bench)
     strategy = sampling_strategies.collect()[recipe.sampling.strategy](recipe.sampling.options)
     sampled = bench.hold(strategy.sampled(capped, recipe.rows, recipe.seed, bench), "sampled")
-    shared = bench.hold(_within_share_cap(sampled, recipe, bench), "shared")
+    shared = _within_share_cap(sampled, recipe, bench)
     chosen = bench.hold(_split(_weighed(shared, recipe), recipe, bench), "chosen")
-    stages = {"outranked": units, "over-actor-cap": capped, "not-sampled": sampled, "over-share-cap": chosen}
+    stages = {"outranked": units, "over-actor-cap": capped, "not-sampled": sampled, "over-share-cap": shared}
+    for cap, before in (("over-actor-cap", units), ("over-share-cap", sampled)):
+        if stages[cap] is before:  # it left out nobody
+            del stages[cap]
     return Members(_told(looked_at, stages, recipe), chosen)
 
 
@@ -103,7 +106,7 @@ def _looked_at(sources: Sources, recipe: Recipe, project_id: int) -> "ibis.Table
         (~told.training_consent, "no-consent"),
         (is_held_out(told, told.inference_offset, feedback, recipe.golden_share), "golden"),
         (~kind.is_usable(told), "unusable"),
-        (_in_base(told, sources.base), "in-base"),
+        (_in_base(told.inference_offset, sources.base), "in-base"),
         else_=ibis.null("string"),
     )
     columns = {
@@ -114,9 +117,10 @@ def _looked_at(sources: Sources, recipe: Recipe, project_id: int) -> "ibis.Table
         "name": told.feedback_id if kind.unit == "feedback" else told.inference_request_id,
         "actor": actor(told),
         "trust": told.trust if "trust" in told.columns else ibis.literal(1.0),
-        "request": told.inference_request_id,
     }
-    wanted = ("pass_probability", "received_at", *sampling_strategies.collect()[recipe.sampling.strategy].reads)
+    wanted = ["pass_probability", *sampling_strategies.collect()[recipe.sampling.strategy].reads]
+    if recipe.split is not None:
+        columns |= {"request": told.inference_request_id, "received_at": told.received_at}
     return told.select(**columns, **{name: told[name] for name in wanted if name not in columns})
 
 
@@ -149,10 +153,10 @@ def _is_in_window(told: "ibis.Table", recipe: Recipe) -> Any:
     return ibis.and_(*tests)
 
 
-def _in_base(told: "ibis.Table", base: "ibis.Table | None") -> Any:
+def _in_base(inference_offset: Any, base: "ibis.Table | None") -> Any:
     import ibis
 
-    return ibis.literal(False) if base is None else told.inference_offset.isin(base.inference_offset)
+    return ibis.literal(False) if base is None else inference_offset.isin(base.inference_offset)
 
 
 def _rank(told: "ibis.Table", recipe: Recipe) -> Any:
@@ -189,7 +193,7 @@ def _silent(
     asked = sources.inferences
     mine = asked.filter(asked.project_id == project_id, asked.model_name == recipe.model_name, asked.has_inputs)
     is_golden = is_held_out(mine, mine.log_offset, sources.feedback, recipe.golden_share)
-    mine = mine.filter(~is_golden, ~_in_base_of(mine, sources.base))
+    mine = mine.filter(~is_golden, ~_in_base(mine.log_offset, sources.base))
     if recipe.where.model_versions:
         mine = mine.filter(mine.model_version.isin(recipe.where.model_versions))
     mine = mine.filter(_is_in_window(mine, recipe))
@@ -211,26 +215,22 @@ def _silent(
     return quiet.select(**{name: told.get(name, ibis.null()).cast(kinds[name]) for name in units.columns})
 
 
-def _in_base_of(asked: "ibis.Table", base: "ibis.Table | None") -> Any:
-    import ibis
-
-    return ibis.literal(False) if base is None else asked.log_offset.isin(base.inference_offset)
-
-
 def _within_actor_cap(units: "ibis.Table", recipe: Recipe, bench: Workbench) -> "ibis.Table":
-    """Of each end user the newest `per_actor`; only those who have more are put in order."""
+    """Of each end user the newest `per_actor`; only those who have more are put in order. `units`, if nobody has."""
     counted = units.filter(units.actor.notnull()).group_by("actor").agg(examples=lambda t: t.count())
     heavy = bench.hold(counted.filter(counted.examples > recipe.caps.per_actor), "heavy")
+    if not bench.rows(heavy.limit(1)):
+        return units
     placed = _placed(units.semi_join(heavy, "actor"))
     last = placed.filter(placed.place == recipe.caps.per_actor - 1)
     bounds = bench.hold(last.select("actor", least=last.last_offset), "bounds")
     joined = units.left_join(bounds, "actor")
     within = joined.least.isnull() | (joined.last_offset >= joined.least)
-    return joined.filter(within).select(*units.columns)
+    return bench.hold(joined.filter(within).select(*units.columns), "capped")
 
 
 def _within_share_cap(sampled: "ibis.Table", recipe: Recipe, bench: Workbench) -> "ibis.Table":
-    """Of each end user the newest as far as their share goes; nobody is over it where the other cap is smaller."""
+    """Of each end user the newest as far as their share goes; `sampled`, where the other cap is smaller."""
     total = bench.rows(sampled.agg(rows=sampled.count()))[0]["rows"]
     if recipe.caps.per_actor <= recipe.caps.share * total:
         return sampled
@@ -239,7 +239,7 @@ def _within_share_cap(sampled: "ibis.Table", recipe: Recipe, bench: Workbench) -
     height = level(counts, total - sum(counts), share_cap(len(counts), recipe.caps.share))
     placed = _placed(sampled)
     within = placed.actor.isnull() | (placed.place + 1 <= max(height, 1.0))
-    return placed.filter(within).drop("place")
+    return bench.hold(placed.filter(within).drop("place"), "shared")
 
 
 def _placed(units: "ibis.Table") -> "ibis.Table":

@@ -65,7 +65,7 @@ def test_the_batch_measurement_gives_every_figure() -> None:
 
     assert set(result) == {
         "meaning_vs_duckdb", "meaning_peak_gib", "compile_vs_duckdb", "compile_peak_gib", "ten_million_vs_linear",
-        "export_vs_connectorx", "rebuild_vs_compile", "replay_sample_ms",
+        "export_vs_connectorx", "rebuild_vs_compile", "replay_sample_ms", "replay_update_ms",
     }  # fmt: skip
     assert all(value > 0 for value in result.values())
     assert all(set(seen) == {"median", "spread", "rounds"} for seen in figures.values())
