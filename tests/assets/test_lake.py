@@ -9,7 +9,7 @@ import ibis
 import pyarrow as pa
 import pytest
 
-from feedback_assets.lake import Lake, NothingMaterialized
+from feedback_assets.lake import Lake, NothingMaterialized, engine
 from feedback_loop.learning.schemas import TIME
 from tests.assets.world import DAY, NEXT_DAY
 
@@ -106,3 +106,15 @@ def test_a_killed_writer_leaves_no_partial_day(lake: Lake) -> None:
     assert lake.days("t") == []
     assert lake.write(ROWS, "t", "2026-03-01") == 3
     assert lake.days("t") == ["2026-03-01"]
+
+
+def test_the_second_of_each_group_is_the_second() -> None:
+    """Also where a subquery is read twice: DuckDB 2.0's own optimizer gives the first."""
+    rows = ibis.memtable(pa.table({"of": [1, 1, 1, 2, 2], "n": [3, 4, 5, 6, 7]}))
+    least = rows.group_by(["of", "n"]).agg(least=rows.n.min())
+    placed = least.mutate(place=ibis.row_number().over(group_by="of", order_by="least"))
+    second = placed.filter(placed.place == 1).select("of", "least")
+
+    found = engine().to_pyarrow(ibis.union(second, second.mutate(of=second["of"] + 2)).order_by("of"))
+
+    assert found.to_pydict() == {"of": [1, 2, 3, 4], "least": [4, 7, 4, 7]}

@@ -50,6 +50,9 @@ def engine() -> Any:
     connection = ibis.duckdb.connect()
     atexit.register(connection.disconnect)
     connection.raw_sql("SET TimeZone = 'America/New_York'")
+    connection.raw_sql(
+        "SET disabled_optimizers = 'in_clause,top_n_window_elimination'"
+    )  # as `feedback_assets.lake` does
     return connection
 
 
