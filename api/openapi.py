@@ -173,6 +173,7 @@ MEANING = {
     401: "No valid key.",
     403: "The key may not do this.",
     404: "There is no such thing.",
+    405: "Not in this way, or without a parameter.",
     408: "The body came too slowly.",
     409: "The id is taken by other content.",
     413: "Too large.",

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from fastapi.routing import APIRoute
 from sqlalchemy import text
 from sqlmodel import Session
+from starlette.routing import Match
+from starlette.types import Scope
 
+from api import openapi
 from api.access import Reading, ReadKey
 from feedback_ingest import log
 from feedback_ingest.errors import Fault, NotFound, ValidationFailed
@@ -16,6 +20,15 @@ from feedback_ingest.names import canonical_uuid
 from feedback_ingest.receive import Sender
 from feedback_ingest.tables import EventKey
 from feedback_loop.stream.tables import LiveFeedback
+
+
+class AskedRoute(APIRoute):
+    """A route that is there only where something is asked: without a query its path takes what is posted, no more."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a request is meant."""
+        return super().matches(scope) if scope["query_string"] else (Match.NONE, {})
+
 
 router = APIRouter(tags=["read"])
 LOOKED = 1_000
@@ -31,7 +44,6 @@ ORDER BY log_offset DESC LIMIT 1000
 """)
 
 
-@router.get("/v1/feedback", summary="Feedback, newest first")
 def list_feedback(
     sender: ReadKey,
     session: Reading,
@@ -42,8 +54,8 @@ def list_feedback(
 ) -> dict[str, Any]:
     """Events as sent, with their offsets; `next_before` asks for older ones, and is null at the end.
 
-    Where a type or a version is asked for, one answer looks through 1,000 events: it may hold few, or none, and a
-    `next_before`.
+    Give at least one parameter. Where a type or a version is asked for, one answer looks through 1,000 events: it may
+    hold few, or none, and a `next_before`.
     """
     if feedback_type is not None and feedback_type not in collect():
         fault = Fault("/feedback_type", "unknown-name")
@@ -52,6 +64,16 @@ def list_feedback(
     wanted = {name: value for name, value in asked.items() if value is not None}
     found, next_before = newest(session, sender.project_id, before, limit, wanted)
     return {"feedback": [{"feedback_id": row.id, **_as_stored(row)} for row in found], "next_before": next_before}
+
+
+router.add_api_route(
+    "/v1/feedback",
+    list_feedback,
+    methods=["GET"],
+    summary="Feedback, newest first",
+    responses=openapi.answers(405),
+    route_class_override=AskedRoute,
+)
 
 
 @router.get("/v1/feedback/{feedback_id}", summary="The event as sent, and what the server added")
