@@ -52,8 +52,10 @@ def digits(count: int) -> list[dict[str, Any]]:
 
 
 def put(page: Any, *pressed: str) -> None:
-    """Presses keys, each once the item that the last one brought is there."""
+    """Presses keys, each once the item that the last one brought is there: while one is loaded, keys answer nothing."""
     for key in pressed:
+        if key != "u":
+            page.locator("#answer kbd").first.wait_for()
         before = page.locator("body").inner_text()
         page.keyboard.press(key)
         wait_for(lambda before=before: page.locator("body").inner_text() != before)
