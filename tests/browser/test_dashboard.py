@@ -152,10 +152,10 @@ def refused_by_axe(page: Any) -> list[str]:
 def test_without_data_it_says_so(open_page: Callable[..., Any]) -> None:
     """Each part tells that there is nothing yet, and nothing is broken."""
     page = open_page()
-    until(page, "document.querySelectorAll('.empty').length >= 7")
+    until(page, "document.querySelectorAll('.empty').length >= 8")
 
-    assert page.get_by_text("No model was promoted yet.").is_visible()
-    assert page.get_by_text("Nothing waits longer than it may.").is_visible()
+    page.get_by_text("No model was promoted yet.").wait_for()
+    page.get_by_text("Nothing waits longer than it may.").wait_for()
     assert page.get_by_role("status").inner_text() == "Live"
 
 
