@@ -70,7 +70,7 @@ router.add_api_route(
     "/v1/feedback",
     list_feedback,
     methods=["GET"],
-    summary="Feedback, newest first",
+    summary="Feedback, newest first; give at least one parameter",
     responses=openapi.answers(405),
     route_class_override=AskedRoute,
 )

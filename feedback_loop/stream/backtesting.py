@@ -16,6 +16,7 @@ from psycopg.types.json import set_json_loads
 from sqlmodel import Session
 
 from feedback_ingest import log
+from feedback_ingest.decisions import METRIC_REGISTERED
 from feedback_ingest.postgres import Database
 from feedback_ingest.settings import Settings
 from feedback_loop.learning.rules import Rule
@@ -100,7 +101,7 @@ def _batches(database: Database, past: Past) -> Iterator[Sequence[Event]]:
 
 def _matters(event: Event, past: Past) -> bool:
     """Whether it is of the project, and no decision: definitions and alerts of the past play no part."""
-    is_said = event.feedback is not None or event.inference is not None or event.row.kind == "metric_registered"
+    is_said = event.feedback is not None or event.inference is not None or event.row.kind == METRIC_REGISTERED
     return is_said and event.row.project_id == past.project_id
 
 
